@@ -1,0 +1,93 @@
+// Files, directories and extended attributes, relative to descriptors.
+//
+// Every function throws Error (kind system, with the path in the message) unless its name
+// begins with try_. No function follows a symlink in the last component unless it says so.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/io.hpp"
+#include "sys/fd.hpp"
+
+namespace fastlayers::sys {
+
+// open(2) of a path of our own (the store); O_CLOEXEC is always added. Follows symlinks.
+Fd open(const std::string& path, int flags, unsigned mode = 0);
+Fd open_at(int dir_fd, const std::string& path, int flags, unsigned mode = 0);  // O_NOFOLLOW added
+std::optional<Fd> try_open(const std::string& path, int flags);
+
+// openat2(2) with RESOLVE_IN_ROOT: symlinks and ".." are resolved inside `root_fd`, whatever
+// they say. The only way to open a path that came from an image.
+Fd open_in_root(int root_fd, const std::string& path, int flags, unsigned mode = 0);
+std::optional<Fd> try_open_in_root(int root_fd, const std::string& path, int flags,
+                                   unsigned mode = 0);
+
+void make_dirs(const std::string& path, unsigned mode);  // mkdir -p of a path of our own
+void remove_tree(const std::string& path);               // rm -rf; absent is fine; stays on one fs
+bool exists(const std::string& path);
+void rename(const std::string& from, const std::string& to);
+void unlink(const std::string& path);  // absent is fine
+void sync_file(int fd);
+void sync_file_system(int fd);  // syncfs(2)
+void sync_dir(const std::string& path);
+
+std::size_t read_some(int fd, MutableBytes buffer);                   // 0 = end; retries EINTR
+std::size_t read_at(int fd, MutableBytes buffer, std::uint64_t off);  // reads until full or end
+void write_all(int fd, Bytes bytes);
+void write_all_at(int fd, Bytes bytes, std::uint64_t off);
+std::string read_file(const std::string& path, std::uint64_t limit_bytes);
+// Temporary file, fsync, rename, fsync of the folder.
+void write_file_atomic(const std::string& path, Bytes bytes, unsigned mode = 0644);
+std::uint64_t file_size(int fd);
+
+struct stat stat_fd(int fd);
+struct stat stat_at(int dir_fd, const std::string& name);
+std::optional<struct stat> try_stat_at(int dir_fd, const std::string& name);
+std::vector<std::string> list_dir(int dir_fd);  // names without "." and "..", sorted by bytes
+std::string read_link_at(int dir_fd, const std::string& name);
+
+// Extended attributes of a file that is open (also of an O_PATH descriptor).
+std::vector<std::pair<std::string, std::string>> list_xattrs(int fd);
+std::optional<std::string> get_xattr(int fd, const std::string& name);
+
+// A read-only mapping of a whole file; empty files map to an empty span.
+class Mapping {
+ public:
+  Mapping() = default;
+  explicit Mapping(int fd);
+  Mapping(Mapping&& other) noexcept
+      : address_(std::exchange(other.address_, nullptr)), length_(std::exchange(other.length_, 0)) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(address_, other.address_);
+    std::swap(length_, other.length_);
+    return *this;
+  }
+  ~Mapping();
+  Bytes bytes() const { return {static_cast<const std::byte*>(address_), length_}; }
+
+ private:
+  void* address_ = nullptr;
+  std::size_t length_ = 0;
+};
+
+// flock(2) on a lock file that is created when missing; released on destruction.
+class FileLock {
+ public:
+  enum class Mode { shared, exclusive };
+  FileLock(const std::string& path, Mode mode);
+  static std::optional<FileLock> try_lock(const std::string& path, Mode mode);
+  int fd() const { return fd_.get(); }
+
+ private:
+  explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+}  // namespace fastlayers::sys

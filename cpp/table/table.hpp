@@ -1,0 +1,100 @@
+// Table: the file table, the single currency between the parts. Immutable once built.
+//
+// Two orders exist. A *layer table* lists a layer's members in tar order with paths only
+// lexically normalised; it may hold hardlink and opaque entries. A *resolved table* (a merged
+// stack, or one layer resolved against what is below it) is in path order: depth first, names
+// compared as bytes, so that a directory is directly followed by everything under it. Its
+// record 0 is the root (path ""), every parent has a record, names of one inode share a
+// link_group and carry identical attributes and data.
+//
+// A Table either owns its memory or maps a file; both are read-only and safe to share between
+// threads. It is movable, not copyable.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/io.hpp"
+#include "digest/sha256.hpp"
+#include "sys/file.hpp"
+#include "table/entry.hpp"
+
+namespace fastlayers::table {
+
+enum class Order : std::uint32_t { tar = 0, path = 1 };
+
+using Xattrs = std::vector<std::pair<std::string_view, std::string_view>>;
+
+class Table {
+ public:
+  // Maps and checks a table file; anything out of bounds is Error(corrupt).
+  static Table open(const std::string& path);
+  void save(const std::string& path) const;  // temporary file and rename; not synced
+
+  Order order() const { return order_; }
+  std::span<const Entry> entries() const { return entries_; }
+  const Entry& operator[](std::size_t index) const { return entries_[index]; }
+  std::size_t size() const { return entries_.size(); }
+  std::span<const digest::DiffId> layers() const { return layers_; }
+  std::uint32_t link_groups() const { return link_groups_; }
+  Bytes heap() const { return heap_; }
+
+  std::string_view path(const Entry& e) const { return text(e.path_offset, e.path_length); }
+  std::string_view name(const Entry& e) const { return path(e).substr(e.name_offset); }
+  std::string_view link(const Entry& e) const { return text(e.link_offset, e.link_length); }
+  Xattrs xattrs(const Entry& e) const;  // sorted by name
+
+  // Path order only: the entry at exactly `path`, by binary search; nothing is followed.
+  std::optional<std::size_t> find(std::string_view path) const;
+  // Path order only: one past the last record under `index` (index + 1 for a leaf).
+  std::size_t subtree_end(std::size_t index) const;
+
+ private:
+  friend class TableBuilder;
+  std::string_view text(std::uint64_t offset, std::uint32_t length) const {
+    return as_text(heap_).substr(offset, length);
+  }
+  Order order_ = Order::path;
+  std::uint32_t link_groups_ = 0;
+  std::span<const Entry> entries_;
+  std::span<const digest::DiffId> layers_;
+  Bytes heap_;
+  std::vector<Entry> owned_entries_;
+  std::vector<digest::DiffId> owned_layers_;
+  std::string owned_heap_;
+  sys::Mapping mapping_;
+};
+
+// Compares two paths in path order: as if '/' sorted before every other byte.
+int compare_paths(std::string_view a, std::string_view b);
+
+// Encodes xattrs for the heap; decode is Table::xattrs.
+std::string encode_xattrs(const std::vector<std::pair<std::string, std::string>>& xattrs);
+
+// Appends records; finish() computes parents (path order) and yields the Table.
+class TableBuilder {
+ public:
+  explicit TableBuilder(Order order) : order_(order) {}
+  // Offsets and lengths of path, link and xattrs are filled in here; `entry` gives the rest.
+  Entry& add(Entry entry, std::string_view path, std::string_view link, std::string_view xattrs);
+  void add_layer(const digest::DiffId& layer) { layers_.push_back(layer); }
+  void set_link_groups(std::uint32_t count) { link_groups_ = count; }
+  void reserve(std::size_t entries, std::size_t heap_bytes);
+  std::size_t size() const { return entries_.size(); }
+  Table finish() &&;
+
+ private:
+  std::uint64_t append(std::string_view bytes);
+  Order order_;
+  std::uint32_t link_groups_ = 0;
+  std::vector<Entry> entries_;
+  std::vector<digest::DiffId> layers_;
+  std::string heap_;
+};
+
+}  // namespace fastlayers::table

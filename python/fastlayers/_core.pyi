@@ -1,0 +1,132 @@
+"""The C++ core. Every function releases the GIL while it works and raises a subclass of
+`fastlayers.errors.FastlayersError`, chosen by the kind of the core's error.
+
+`root` is always the store's root folder; digests, diff_ids and chain ids are "sha256:<hex>".
+"""
+
+from collections.abc import Callable
+from typing import final
+
+from typing_extensions import Buffer
+
+@final
+class LayerInfo:
+    """What is known of a layer in the store."""
+
+    @property
+    def digest(self) -> str: ...  # of the blob as it came (equals diff_id for plain tars)
+    @property
+    def size(self) -> int: ...  # bytes of that blob
+    @property
+    def diff_id(self) -> str: ...
+    @property
+    def tar_size(self) -> int: ...  # bytes of the uncompressed tar
+    @property
+    def compression(self) -> str: ...  # "none", "gzip" or "zstd", by the first bytes
+    @property
+    def entries(self) -> int: ...
+    @property
+    def content_size(self) -> int: ...  # sum of the sizes of its regular files: Docker's SIZE
+
+@final
+class Ingest:
+    """One layer blob on its way into the store: verify, inflate, hash, index, in threads.
+
+    Nothing is visible in the store before finish() returns. Exceptions from write() and finish() name the layer.
+    """
+
+    def __init__(self, root: str, *, digest: str = "", size: int = -1, diff_id: str = "") -> None: ...
+    def write(self, data: Buffer) -> None: ...
+    def finish(self) -> LayerInfo: ...
+    def abort(self) -> None: ...  # idempotent; also called when the object is collected
+
+def ingest_fd(
+    root: str, fd: int, offset: int = -1, size: int = -1, *, digest: str = "", diff_id: str = ""
+) -> LayerInfo:
+    """Ingests from a file: `size` bytes from `offset` by pread, or (offset -1) to the end by read."""
+
+def layer_info(root: str, diff_id: str) -> LayerInfo | None:
+    """The layer if its tar and its table are in the store (digest and size are then the tar's)."""
+
+def has_blob(root: str, digest: str) -> bool: ...
+def blob_path(root: str, digest: str) -> str: ...
+def put_blob(root: str, data: Buffer) -> str: ...  # verified by construction; synced; returns digest
+def read_blob(root: str, digest: str, limit: int) -> bytes: ...  # verified; longer than limit: LimitError
+def compress_blob(root: str, digest: str, compression: str, level: int) -> tuple[str, int]:
+    """Stores a compressed form of a blob; deterministic. Returns (digest, size)."""
+
+@final
+class Table:
+    """A file table. `entries` is a read-only buffer of 120-byte records (see fastlayers.analysis)."""
+
+    @property
+    def entries(self) -> memoryview: ...
+    @property
+    def heap(self) -> memoryview: ...
+    @property
+    def layers(self) -> list[str]: ...  # diff_ids, base first
+    def __len__(self) -> int: ...
+    def find(self, path: bytes) -> int | None: ...  # exact, path-order tables only
+
+def layer_table(root: str, diff_id: str) -> Table: ...
+def merged_table(root: str, diff_ids: list[str]) -> Table: ...
+def side_path(root: str, diff_id: str) -> str: ...  # expanded sparse members of a layer
+
+def probe(directory: str) -> dict[str, tuple[bool, str]]:
+    """Keys erofs_file, erofs_loop, overlay: (works, why)."""
+
+def kernel_release() -> str: ...
+def prepare_chain(root: str, diff_ids: list[str], backend: str) -> None:
+    """Builds what `backend` ("erofs" or "overlay") needs to mount this stack, if not there yet."""
+
+def mount_image(root: str, diff_ids: list[str], backend: str, target: str) -> None: ...  # read-only
+def mount_container(
+    root: str, diff_ids: list[str], backend: str, directory: str, target: str, read_only: bool
+) -> None:
+    """Mounts the stack with the upper and work of a container directory at `target`."""
+
+def unmount(target: str) -> None: ...
+def commit_upper(root: str, diff_ids: list[str], upper: str, epoch: int = -1) -> LayerInfo:
+    """Writes the upper directory as a layer on top of `diff_ids` (epoch >= 0: newer mtimes are
+    clamped to it) and stores it."""
+
+def diff_upper(root: str, diff_ids: list[str], upper: str) -> list[tuple[str, bytes]]:
+    """("A" | "C" | "D", b"/path") sorted by path, as `docker diff`."""
+
+def upper_size(upper: str) -> int: ...  # bytes of its regular files
+def export_tree(directory: str, fd: int) -> None:
+    """Writes a directory tree (a mounted root) as a canonical tar to a descriptor."""
+
+def export_root(
+    root: str, diff_ids: list[str], backend: str, directory: str, fd: int
+) -> None:
+    """Writes the merged root of a container directory ("" for the bare image) as a tar; the mount
+    is private to the call."""
+
+@final
+class LaunchSpec:
+    root: str
+    diff_ids: list[str]
+    backend: str
+    directory: str  # containers/<id>
+    argv: list[str]
+    env: list[str]
+    cwd: str
+    user: str
+    hostname: str
+    network: str  # "host" or "none"
+    tty: bool
+    interactive: bool
+    read_only: bool
+    binds: list[tuple[str, str, bool, bool]]  # source, target, read_only, copy_up
+    log: bool
+    attach: bool
+    kill_with_parent: bool
+    stdin_fd: int
+    stdout_fd: int
+    stderr_fd: int
+    def __init__(self) -> None: ...
+
+def launch(spec: LaunchSpec, started: Callable[[int], None] | None = None) -> int:
+    """Runs the container to its end and returns Docker's exit code. Raises CommandNotFoundError
+    (127), NotExecutableError (126) or another error (125) if it could not start."""
