@@ -27,6 +27,20 @@ class Xxh3 {
   std::unique_ptr<State> state_;
 };
 
+// The 64-bit form, for checksums of derived files.
+class Xxh3Stream64 {
+ public:
+  Xxh3Stream64();
+  Xxh3Stream64(const Xxh3Stream64&) = delete;
+  ~Xxh3Stream64();
+  void update(Bytes bytes);
+  std::uint64_t finish() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 Hash128 xxh3(Bytes bytes);
 std::uint64_t xxh3_64(Bytes bytes);
 

@@ -26,6 +26,9 @@ struct IndexInfo {
   std::vector<Device> devices;  // only those that some file refers to
   std::uint64_t bytes = 0;
   std::uint64_t inodes = 0;
+  // Extended attributes left out because no file system of Linux has their namespace (say
+  // com.apple.*): everything but user., trusted., security. and the two POSIX ACLs.
+  std::uint64_t xattrs_left_out = 0;
 };
 
 // Size in bytes of a layer's tar or side file.

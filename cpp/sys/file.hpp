@@ -4,6 +4,7 @@
 // begins with try_. No function follows a symlink in the last component unless it says so.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cstdint>
@@ -23,6 +24,18 @@ Fd open(const std::string& path, int flags, unsigned mode = 0);
 Fd open_at(int dir_fd, const std::string& path, int flags, unsigned mode = 0);  // O_NOFOLLOW added
 std::optional<Fd> try_open(const std::string& path, int flags);
 
+// A file without a name in the folder `directory`: it vanishes with its descriptor unless
+// link_file() gives it one. Where O_TMPFILE is not supported it has a name until then.
+struct TemporaryFile {
+  Fd fd;
+  std::string name;  // empty: unnamed
+};
+TemporaryFile create_temporary(const std::string& directory);
+// Gives the file its final path; an existing file stays and the temporary one goes.
+void link_file(TemporaryFile& file, const std::string& path);
+void discard(TemporaryFile& file) noexcept;
+std::string unique_name(const std::string& prefix);  // prefix, process id and a counter
+
 // openat2(2) with RESOLVE_IN_ROOT: symlinks and ".." are resolved inside `root_fd`, whatever
 // they say. The only way to open a path that came from an image.
 Fd open_in_root(int root_fd, const std::string& path, int flags, unsigned mode = 0);
@@ -32,8 +45,12 @@ std::optional<Fd> try_open_in_root(int root_fd, const std::string& path, int fla
 void make_dirs(const std::string& path, unsigned mode);  // mkdir -p of a path of our own
 void remove_tree(const std::string& path);               // rm -rf; absent is fine; stays on one fs
 bool exists(const std::string& path);
+bool is_directory(const std::string& path);  // symlinks are followed
 void rename(const std::string& from, const std::string& to);
+bool try_rename(const std::string& from, const std::string& to);  // false: target exists
 void unlink(const std::string& path);  // absent is fine
+void seek(int fd, std::uint64_t off);
+void truncate(int fd, std::uint64_t size);
 void sync_file(int fd);
 void sync_file_system(int fd);  // syncfs(2)
 void sync_dir(const std::string& path);

@@ -1,4 +1,4 @@
-// Entry: the fixed-size record of the file table, as it lies on disk (little-endian, 128
+// Entry: the fixed-size record of the file table, as it lies on disk (little-endian, 120
 // bytes). numpy maps an array of these without copying. See FORMAT.md in this folder.
 #pragma once
 

@@ -28,6 +28,13 @@ namespace fastlayers::table {
 
 enum class Order : std::uint32_t { tar = 0, path = 1 };
 
+// What the header of a table file says of a layer (of a merged table: entries only).
+struct Totals {
+  std::uint64_t entries = 0;
+  std::uint64_t stream_bytes = 0;   // of the layer's uncompressed tar
+  std::uint64_t content_bytes = 0;  // of all its regular files: what docker calls SIZE
+};
+
 using Xattrs = std::vector<std::pair<std::string_view, std::string_view>>;
 
 class Table {
@@ -36,6 +43,9 @@ class Table {
   static Table open(const std::string& path);
   void save(const std::string& path) const;  // temporary file and rename; not synced
 
+  // Reads the header alone.
+  static Totals read_totals(const std::string& path);
+
   Order order() const { return order_; }
   std::span<const Entry> entries() const { return entries_; }
   const Entry& operator[](std::size_t index) const { return entries_[index]; }
@@ -43,6 +53,7 @@ class Table {
   std::span<const digest::DiffId> layers() const { return layers_; }
   std::uint32_t link_groups() const { return link_groups_; }
   Bytes heap() const { return heap_; }
+  const Totals& totals() const { return totals_; }
 
   std::string_view path(const Entry& e) const { return text(e.path_offset, e.path_length); }
   std::string_view name(const Entry& e) const { return path(e).substr(e.name_offset); }
@@ -66,7 +77,8 @@ class Table {
   Bytes heap_;
   std::vector<Entry> owned_entries_;
   std::vector<digest::DiffId> owned_layers_;
-  std::string owned_heap_;
+  std::vector<char> owned_heap_;  // a vector, not a string: moving it keeps its address
+  Totals totals_;
   sys::Mapping mapping_;
 };
 
@@ -84,6 +96,10 @@ class TableBuilder {
   Entry& add(Entry entry, std::string_view path, std::string_view link, std::string_view xattrs);
   void add_layer(const digest::DiffId& layer) { layers_.push_back(layer); }
   void set_link_groups(std::uint32_t count) { link_groups_ = count; }
+  void set_totals(std::uint64_t stream_bytes, std::uint64_t content_bytes) {
+    totals_.stream_bytes = stream_bytes;
+    totals_.content_bytes = content_bytes;
+  }
   void reserve(std::size_t entries, std::size_t heap_bytes);
   std::size_t size() const { return entries_.size(); }
   Table finish() &&;
@@ -94,7 +110,8 @@ class TableBuilder {
   std::uint32_t link_groups_ = 0;
   std::vector<Entry> entries_;
   std::vector<digest::DiffId> layers_;
-  std::string heap_;
+  std::vector<char> heap_;
+  Totals totals_;
 };
 
 }  // namespace fastlayers::table

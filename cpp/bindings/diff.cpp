@@ -1,0 +1,126 @@
+#include "bindings/bindings.hpp"
+#include "diff/upper.hpp"
+#include "layer/ingest.hpp"
+#include "mount/root.hpp"
+#include "mount/stack_root.hpp"
+
+namespace fastlayers::bindings {
+
+namespace {
+
+// A commit takes the way of every other layer: what it writes is ingested.
+class IngestSink : public Sink {
+ public:
+  explicit IngestSink(layer::Ingest& ingest) : ingest_(ingest) {}
+  void write(Bytes bytes) override {
+    ingest_.write(bytes);
+    since_check_ += bytes.size();
+    if (since_check_ > kCheckBytes) {
+      since_check_ = 0;
+      check_signals();
+    }
+  }
+
+ private:
+  static constexpr std::size_t kCheckBytes = 8 << 20;
+  layer::Ingest& ingest_;
+  std::size_t since_check_ = 0;
+};
+
+// Collects small writes: a tar is mostly headers.
+class FdSink : public Sink {
+ public:
+  explicit FdSink(int fd) : fd_(fd) { buffer_.reserve(kBufferBytes); }
+  void write(Bytes bytes) override {
+    if (buffer_.size() + bytes.size() > kBufferBytes) flush();
+    if (bytes.size() >= kBufferBytes) {
+      sys::write_all(fd_, bytes);
+    } else {
+      buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+    }
+  }
+  void flush() {
+    sys::write_all(fd_, buffer_);
+    buffer_.clear();
+    check_signals();
+  }
+
+ private:
+  static constexpr std::size_t kBufferBytes = 1 << 20;
+  int fd_;
+  std::vector<std::byte> buffer_;
+};
+
+layer::LayerInfo commit_upper(const std::string& root, const DiffIds& diff_ids,
+                              const std::string& upper, std::int64_t epoch) {
+  const py::gil_scoped_release release;
+  const table::Table below = layer::ChainStore(root).merged(to_stack(diff_ids));
+  layer::Ingest ingest(root, {});
+  IngestSink sink(ingest);
+  std::optional<std::int64_t> clamp;
+  if (epoch >= 0) clamp = epoch;
+  diff::write_layer(&below, upper, sink, clamp);
+  return ingest.finish();
+}
+
+const char* letter(diff::ChangeKind kind) {
+  switch (kind) {
+    case diff::ChangeKind::added: return "A";
+    case diff::ChangeKind::deleted: return "D";
+    case diff::ChangeKind::changed: break;
+  }
+  return "C";
+}
+
+py::list diff_upper(const std::string& root, const DiffIds& diff_ids, const std::string& upper) {
+  std::vector<diff::Change> changes;
+  {
+    const py::gil_scoped_release release;
+    const table::Table below = layer::ChainStore(root).merged(to_stack(diff_ids));
+    changes = diff::list_changes(&below, upper);
+  }
+  py::list result;
+  for (const auto& change : changes) {
+    result.append(py::make_tuple(letter(change.kind), py::bytes(change.path)));
+  }
+  return result;
+}
+
+void write_tar(int root_fd, int out_fd) {
+  FdSink sink(out_fd);
+  diff::write_tree_tar(root_fd, sink);
+  sink.flush();
+}
+
+void export_tree(const std::string& directory, int fd) {
+  const py::gil_scoped_release release;
+  write_tar(sys::open(directory, O_RDONLY | O_DIRECTORY).get(), fd);
+}
+
+void export_root(const std::string& root, const DiffIds& diff_ids, const std::string& backend,
+                 const std::string& directory, int fd) {
+  const py::gil_scoped_release release;
+  const layer::ChainStore chains(root);
+  const mount::Backend kind = mount::parse_backend(backend);
+  const layer::Stack stack = to_stack(diff_ids);
+  const sys::Fd mounted = mount::attach(
+      directory.empty() ? mount::image_root(chains, stack, kind)
+                        : mount::container_root(chains, stack, kind, directory, true));
+  write_tar(sys::open_at(mounted.get(), ".", O_RDONLY | O_DIRECTORY).get(), fd);
+}
+
+}  // namespace
+
+void register_diff(py::module_& module) {
+  module.def("commit_upper", &commit_upper, py::arg("root"), py::arg("diff_ids"),
+             py::arg("upper"), py::arg("epoch") = -1);
+  module.def("diff_upper", &diff_upper);
+  module.def("upper_size", [](const std::string& upper) {
+    const py::gil_scoped_release release;
+    return diff::content_bytes(upper);
+  });
+  module.def("export_tree", &export_tree);
+  module.def("export_root", &export_root);
+}
+
+}  // namespace fastlayers::bindings

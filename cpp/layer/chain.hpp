@@ -1,0 +1,55 @@
+// ChainStore: what is derived from a stack of layers, under ROOT/chains/<chain_id hex>/.
+//
+//   table        the merged table of the stack (path order)
+//   plan, index  an EROFS index and the files it needs (see FORMAT.md): of the whole stack, or of
+//                its top layer alone over the chain below it, so that a commit does not re-index
+//                the image
+//   tree         the top layer resolved against what is below, as a directory (overlay backend)
+//   init         mount points that a container needs and the image lacks
+//
+// All can be rebuilt from blobs and layer tables; each appears by rename, complete. Building is
+// under an exclusive lock (ROOT/locks/chains); reading needs none. Keyed by chain_id, because what
+// a layer means depends on what is below it. A stack of no layers is legal: an empty root.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "layer/layer_store.hpp"
+
+namespace fastlayers::layer {
+
+using Stack = std::vector<digest::DiffId>;  // base first
+
+struct ErofsPart {
+  std::string index;
+  std::vector<std::string> devices;
+};
+
+class ChainStore {
+ public:
+  explicit ChainStore(std::string root);
+
+  table::Table merged(const Stack& stack) const;
+
+  // Base first; built when missing.
+  std::vector<ErofsPart> erofs_parts(const Stack& stack) const;
+  std::vector<std::string> directories(const Stack& stack) const;
+  // The folder with missing mount points; "" when the image has them all.
+  std::string init_directory(const Stack& stack) const;
+
+ private:
+  struct Plan;
+  std::string directory(const digest::ChainId& id) const;
+  bool has_plan(const digest::ChainId& id) const;
+  Plan read_plan(const digest::ChainId& id) const;
+  void build_erofs(const Stack& stack) const;
+  void write_index(const digest::ChainId& id, const table::Table& table, const Plan& plan) const;
+  void build_tree(const Stack& stack, std::size_t depth) const;
+  table::Table fold(const Stack& stack, std::size_t count, bool save) const;
+  std::string device_path(const table::Table& table, std::uint32_t layer, bool side) const;
+
+  LayerStore layers_;
+};
+
+}  // namespace fastlayers::layer

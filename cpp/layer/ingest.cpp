@@ -1,0 +1,358 @@
+#include "layer/ingest.hpp"
+
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/queue.hpp"
+
+namespace fastlayers::layer {
+
+namespace {
+
+constexpr std::size_t kChunkBytes = 512 * 1024;
+constexpr std::size_t kQueueChunks = 6;
+
+struct Chunk {
+  std::unique_ptr<std::byte[]> bytes;
+  std::size_t size = 0;
+};
+
+// Chunks go round: fresh memory would cost a page fault for every 4 KiB that streams by.
+class ChunkPool {
+ public:
+  Chunk take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return {std::make_unique_for_overwrite<std::byte[]>(kChunkBytes), 0};
+    Chunk chunk = std::move(free_.back());
+    free_.pop_back();
+    chunk.size = 0;
+    return chunk;
+  }
+  void give(Chunk chunk) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(chunk));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Chunk> free_;
+};
+
+using ChunkQueue = BoundedQueue<Chunk>;
+
+// The blob as the decoder reads it; hashed and kept on the way.
+class BlobTee : public Source {
+ public:
+  BlobTee(ChunkQueue& queue, ChunkPool& pool, blob::BlobWriter& out, Chunk first)
+      : queue_(queue), pool_(pool), out_(out), chunk_(std::move(first)) {
+    absorb();
+  }
+
+  std::size_t read(MutableBytes buffer) override {
+    if (at_ == chunk_.size && !next()) return 0;
+    const std::size_t count = std::min(buffer.size(), chunk_.size - at_);
+    std::memcpy(buffer.data(), chunk_.bytes.get() + at_, count);
+    at_ += count;
+    return count;
+  }
+
+  digest::Digest digest() { return {hash_.finish()}; }
+
+ private:
+  bool next() {
+    if (chunk_.bytes) pool_.give(std::move(chunk_));
+    chunk_ = {};
+    at_ = 0;
+    auto chunk = queue_.pop();
+    if (!chunk) return false;
+    chunk_ = std::move(*chunk);
+    absorb();
+    return chunk_.size > 0;
+  }
+
+  void absorb() {
+    const Bytes bytes{chunk_.bytes.get(), chunk_.size};
+    hash_.update(bytes);
+    out_.write(bytes);
+  }
+
+  ChunkQueue& queue_;
+  ChunkPool& pool_;
+  blob::BlobWriter& out_;
+  digest::Sha256 hash_;
+  Chunk chunk_;
+  std::size_t at_ = 0;
+};
+
+void check_digest(const std::string& what, const std::string& expected, const std::string& got) {
+  if (expected == got) return;
+  throw Error(ErrorKind::digest_mismatch, what + " is " + got + ", not " + expected);
+}
+
+}  // namespace
+
+struct Ingest::Pipeline {
+  Pipeline(const std::string& root, const Expected& expect)
+      : expected(expect),
+        store(root),
+        blob(store.blobs().writer()),
+        tar(store.blobs().writer()),
+        recorder(root + "/blobs/sha256"),
+        inflater([this] { guard(&Pipeline::inflate); }),
+        writer([this] { guard(&Pipeline::record); }) {}
+
+  ~Pipeline() { stop(); }
+
+  void stop() {
+    received.cancel();
+    inflated.cancel();
+    join();
+  }
+
+  void join() {
+    if (inflater.joinable()) inflater.join();
+    if (writer.joinable()) writer.join();
+  }
+
+  void guard(void (Pipeline::*work)()) {
+    try {
+      (this->*work)();
+    } catch (...) {
+      {
+        const std::lock_guard lock(failure_mutex);
+        if (!failure) failure = std::current_exception();
+      }
+      received.cancel();
+      inflated.cancel();
+    }
+  }
+
+  void inflate() {
+    auto first = received.pop();
+    if (!first) {
+      // Cancelled, or a layer of no bytes at all: an empty tar.
+      inflated.close();
+      return;
+    }
+    compression = codec::sniff(Bytes{first->bytes.get(), first->size});
+    if (compression == codec::Compression::none) {
+      pass_on(std::move(*first));
+    } else {
+      BlobTee tee(received, pool, blob, std::move(*first));
+      const auto source = codec::decompress(compression, tee);
+      for (;;) {
+        Chunk chunk = pool.take();
+        while (chunk.size < kChunkBytes) {
+          const std::size_t count =
+              source->read({chunk.bytes.get() + chunk.size, kChunkBytes - chunk.size});
+          if (count == 0) break;
+          chunk.size += count;
+        }
+        const bool last = chunk.size < kChunkBytes;
+        if (chunk.size > 0 && !inflated.push(std::move(chunk))) return;
+        if (last) break;
+      }
+      blob_digest = tee.digest();
+    }
+    inflated.close();
+  }
+
+  // A plain tar is its own blob: nothing to decode, hash or keep twice.
+  void pass_on(Chunk chunk) {
+    for (;;) {
+      if (!inflated.push(std::move(chunk))) return;
+      auto next = received.pop();
+      if (!next) return;
+      chunk = std::move(*next);
+    }
+  }
+
+  void record() {
+    tar::Reader reader(recorder);
+    digest::Sha256 hash;
+    while (auto chunk = inflated.pop()) {
+      const Bytes bytes{chunk->bytes.get(), chunk->size};
+      hash.update(bytes);
+      keep(bytes);
+      reader.feed(bytes);
+      pool.give(std::move(*chunk));
+    }
+    if (inflated.cancelled()) return;
+    reader.finish();
+    diff_id = digest::DiffId{hash.finish()};
+  }
+
+  // Long runs of zeros (a sparse file that was committed) become holes.
+  void keep(Bytes bytes) {
+    const bool zeros = bytes.size() == kChunkBytes && bytes[0] == std::byte{0} &&
+                       std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+    if (zeros) {
+      tar.skip_zeros(bytes.size());
+    } else {
+      tar.write(bytes);
+    }
+  }
+
+  void rethrow() {
+    const std::lock_guard lock(failure_mutex);
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  void push_current() {
+    if (current.size == 0) return;
+    received_bytes += current.size;
+    if (expected.size && received_bytes > *expected.size) {
+      throw Error(ErrorKind::digest_mismatch,
+                  "it is longer than the " + std::to_string(*expected.size) + " bytes announced");
+    }
+    if (!received.push(std::move(current))) rethrow();
+    current = {};
+  }
+
+  void verify() const {
+    if (expected.size && received_bytes != *expected.size) {
+      throw Error(ErrorKind::digest_mismatch,
+                  "it has " + std::to_string(received_bytes) + " bytes, not the " +
+                      std::to_string(*expected.size) + " announced");
+    }
+    if (expected.digest) {
+      check_digest("its digest", expected.digest->str(), blob_digest.str());
+    }
+    if (expected.diff_id) {
+      check_digest("its diff_id", expected.diff_id->str(), diff_id.str());
+    }
+  }
+
+  const Expected expected;
+  LayerStore store;
+  ChunkPool pool;
+  ChunkQueue received{kQueueChunks};
+  ChunkQueue inflated{kQueueChunks};
+  blob::BlobWriter blob;
+  blob::BlobWriter tar;
+  Recorder recorder;
+  Chunk current;
+  std::uint64_t received_bytes = 0;
+  codec::Compression compression = codec::Compression::none;
+  digest::Digest blob_digest;
+  digest::DiffId diff_id;
+  std::mutex failure_mutex;
+  std::exception_ptr failure;
+  std::thread inflater;
+  std::thread writer;
+};
+
+namespace {
+
+// Runs `work`, naming the layer in whatever it throws.
+template <class Work>
+auto for_layer(const Expected& expected, Work work) {
+  try {
+    return work();
+  } catch (Error& error) {
+    std::string name = "layer";
+    if (expected.digest) {
+      name += " " + expected.digest->str();
+    } else if (expected.diff_id) {
+      name += " " + expected.diff_id->str();
+    }
+    error.add_context(name);
+    throw;
+  }
+}
+
+}  // namespace
+
+Ingest::Ingest(const std::string& root, const Expected& expected)
+    : pipeline_(std::make_unique<Pipeline>(root, expected)) {}
+
+Ingest::~Ingest() = default;
+
+MutableBytes Ingest::space() {
+  if (!pipeline_) throw Error(ErrorKind::invalid, "the layer is finished or was given up");
+  Chunk& current = pipeline_->current;
+  if (!current.bytes) current = pipeline_->pool.take();
+  return {current.bytes.get() + current.size, kChunkBytes - current.size};
+}
+
+void Ingest::advance(std::size_t count) {
+  Pipeline& p = *pipeline_;
+  p.current.size += count;
+  if (p.current.size == kChunkBytes) {
+    for_layer(p.expected, [&] { p.push_current(); });
+  }
+}
+
+void Ingest::write(Bytes bytes) {
+  while (!bytes.empty()) {
+    const MutableBytes room = space();
+    const std::size_t count = std::min(room.size(), bytes.size());
+    std::memcpy(room.data(), bytes.data(), count);
+    bytes = bytes.subspan(count);
+    advance(count);
+  }
+}
+
+LayerInfo Ingest::finish() {
+  if (!pipeline_) throw Error(ErrorKind::invalid, "the layer is finished or was given up");
+  const auto pipeline = std::move(pipeline_);
+  Pipeline& p = *pipeline;
+  return for_layer(p.expected, [&] {
+    p.push_current();
+    p.received.close();
+    p.join();
+    p.rethrow();
+    const bool plain = p.compression == codec::Compression::none;
+    if (plain) p.blob_digest.hash = p.diff_id.hash;
+    p.verify();
+    const blob::BlobStore& blobs = p.store.blobs();
+    const table::Table table = p.recorder.finish(p.diff_id, p.tar.size());
+    blobs.sync();
+    blobs.publish(p.tar, p.diff_id.hash);
+    if (!plain) blobs.publish(p.blob, p.blob_digest.hash);
+    sys::sync_dir(blobs.root() + "/blobs/sha256");
+    p.store.publish(table, p.recorder, p.diff_id);
+    LayerInfo info;
+    info.digest = p.blob_digest;
+    info.size = p.received_bytes;
+    info.diff_id = p.diff_id;
+    info.tar_size = p.tar.size();
+    info.compression = p.compression;
+    info.entries = table.size();
+    info.content_size = table.totals().content_bytes;
+    return info;
+  });
+}
+
+void Ingest::abort() { pipeline_.reset(); }
+
+LayerInfo ingest_fd(const std::string& root, const Expected& expected, int fd,
+                    std::optional<std::uint64_t> offset, std::optional<std::uint64_t> size,
+                    const std::function<void()>& between) {
+  constexpr std::uint64_t kBetweenBytes = 8 << 20;
+  Ingest ingest(root, expected);
+  std::uint64_t done = 0;
+  std::uint64_t next_pause = kBetweenBytes;
+  while (!size || done < *size) {
+    MutableBytes room = ingest.space();
+    if (size) room = room.first(std::min<std::uint64_t>(room.size(), *size - done));
+    const std::size_t count =
+        offset ? sys::read_at(fd, room, *offset + done) : sys::read_some(fd, room);
+    if (count == 0) break;
+    done += count;
+    ingest.advance(count);
+    if (between && done >= next_pause) {
+      next_pause += kBetweenBytes;
+      between();
+    }
+  }
+  if (size && done != *size) {
+    throw Error(ErrorKind::corrupt, "layer: the archive ends within it");
+  }
+  return ingest.finish();
+}
+
+}  // namespace fastlayers::layer

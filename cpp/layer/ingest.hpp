@@ -1,0 +1,51 @@
+// Ingest: one layer blob on its way into the store, the same for every source.
+//
+//   caller ──chunks──▶ inflate thread ──chunks──▶ record thread
+//             hash and keep the blob as it came      hash and keep the tar, write the table
+//
+// Nothing is visible in the store before finish() returns: both files are nameless until digest,
+// size and diff_id have been verified and everything is on disk (one syncfs). Memory is a fixed
+// number of chunks. The calling thread may differ from call to call but calls must not overlap.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "layer/layer_store.hpp"
+
+namespace fastlayers::layer {
+
+struct Expected {
+  std::optional<digest::Digest> digest;
+  std::optional<std::uint64_t> size;
+  std::optional<digest::DiffId> diff_id;
+};
+
+class Ingest {
+ public:
+  Ingest(const std::string& root, const Expected& expected);
+  ~Ingest();
+  Ingest(const Ingest&) = delete;
+  Ingest& operator=(const Ingest&) = delete;
+
+  void write(Bytes bytes);
+  // Without copying: fill some of space(), then say how much.
+  MutableBytes space();
+  void advance(std::size_t count);
+
+  LayerInfo finish();
+  void abort();  // idempotent; the destructor does it too
+
+ private:
+  struct Pipeline;
+  std::unique_ptr<Pipeline> pipeline_;
+};
+
+// Feeds `size` bytes from `offset` of a file, or everything that read(2) yields if neither is
+// given. `between` is called every few MiB and may throw to give up.
+LayerInfo ingest_fd(const std::string& root, const Expected& expected, int fd,
+                    std::optional<std::uint64_t> offset, std::optional<std::uint64_t> size,
+                    const std::function<void()>& between = {});
+
+}  // namespace fastlayers::layer

@@ -1,0 +1,116 @@
+#include "mount/root.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <exception>
+#include <thread>
+
+#include "base/error.hpp"
+#include "mount/erofs.hpp"
+#include "mount/overlay.hpp"
+#include "sys/mount_api.hpp"
+
+namespace fastlayers::mount {
+
+namespace {
+
+constexpr std::size_t kMaxLowers = 500;  // OVL_MAX_STACK
+
+void check(const Root& plan) {
+  if (plan.lowers.empty()) throw Error(ErrorKind::invalid, "a root needs at least one lower");
+  if (plan.upper.empty() != plan.work.empty()) {
+    throw Error(ErrorKind::invalid, "a root has an upper and a work directory, or neither");
+  }
+  if (plan.lowers.size() > kMaxLowers) {
+    throw Error(ErrorKind::limit,
+                "a stack of " + std::to_string(plan.lowers.size()) +
+                    " lowers: overlayfs takes 500; merge the lowest ones into one");
+  }
+}
+
+bool is_overlay(const Root& plan) { return plan.lowers.size() > 1 || !plan.upper.empty(); }
+
+sys::Fd mount_single(const Lower& lower) {
+  if (const auto* index = std::get_if<ErofsIndex>(&lower)) return mount_index(*index);
+  sys::Fd mount = sys::clone_mount(std::get<Directory>(lower).path);
+  sys::restrict_mount(mount.get());
+  return mount;
+}
+
+// EINVAL is the kernel's answer to a descriptor where it knows only paths (before 6.13), to a
+// detached mount as a layer (before 6.15), and to much else.
+bool may_be_old_kernel(const Error& error) {
+  return error.kind() == ErrorKind::system &&
+         (error.errno_value() == EINVAL || error.errno_value() == EBADF);
+}
+
+// Runs `make` on a thread with a mount namespace of its own, which ends with the thread.
+template <class Make>
+sys::Fd in_private_namespace(Make make) {
+  sys::Fd result;
+  std::exception_ptr failure;
+  std::thread thread([&] {
+    try {
+      sys::enter_private_mounts();
+      result = make();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  });
+  thread.join();
+  if (failure) std::rethrow_exception(failure);
+  return result;
+}
+
+[[noreturn]] void explain(const Error& error) {
+  if (error.kind() == ErrorKind::system &&
+      (error.errno_value() == EINVAL || error.errno_value() == EOPNOTSUPP)) {
+    throw Error(ErrorKind::unsupported,
+                std::string(error.what()) +
+                    "; this kernel (Linux 6.7 or later is needed) or this file system does not "
+                    "allow the overlay: the copy backend needs none",
+                error.errno_value());
+  }
+  throw error;
+}
+
+template <class MountAttached>
+sys::Fd mount_plan(const Root& plan, MountAttached mount_attached) {
+  static std::atomic<bool> takes_detached{true};
+  check(plan);
+  if (!is_overlay(plan)) return mount_single(plan.lowers.front());
+  if (takes_detached) {
+    try {
+      return mount_overlay(plan, Layers::detached);
+    } catch (const Error& error) {
+      if (!may_be_old_kernel(error)) throw;
+    }
+  }
+  try {
+    sys::Fd mount = mount_attached();
+    takes_detached = false;
+    return mount;
+  } catch (const Error& error) {
+    explain(error);
+  }
+}
+
+}  // namespace
+
+sys::Fd attach(const Root& plan) {
+  return mount_plan(plan, [&] {
+    return in_private_namespace([&] { return mount_overlay(plan, Layers::attached); });
+  });
+}
+
+sys::Fd attach_here(const Root& plan) {
+  return mount_plan(plan, [&] { return mount_overlay(plan, Layers::attached); });
+}
+
+void move_to(const sys::Fd& mount, const std::string& target) {
+  sys::attach_mount(mount.get(), target);
+}
+
+void detach(const std::string& target, bool lazy) { sys::unmount(target, lazy); }
+
+}  // namespace fastlayers::mount

@@ -1,0 +1,23 @@
+// From a stack of layers to the plan of its root.
+#pragma once
+
+#include <string>
+
+#include "layer/chain.hpp"
+#include "mount/root.hpp"
+
+namespace fastlayers::mount {
+
+enum class Backend { erofs, erofs_loop, overlay };
+
+// "erofs", "erofs-loop" or "overlay"; anything else is Error(invalid).
+Backend parse_backend(const std::string& name);
+
+// The lowers of the bare stack, built when missing; read-only.
+Root image_root(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend);
+
+// The same with missing mount points in front and the upper and work folders of a container.
+Root container_root(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend,
+                    const std::string& directory, bool read_only);
+
+}  // namespace fastlayers::mount

@@ -1,0 +1,81 @@
+#include "sys/child_setup.hpp"
+
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <csignal>
+
+namespace fastlayers::sys::child {
+
+namespace {
+
+int result_of(long result) noexcept { return result < 0 ? errno : 0; }
+
+}  // namespace
+
+void default_signals() noexcept {
+  struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  // Fails for KILL, STOP and libc's own two, which is as it should be.
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);
+}
+
+void unblock_signals() noexcept {
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void set_file_mask(unsigned mask) noexcept { ::umask(mask); }
+
+int new_session() noexcept { return result_of(::setsid()); }
+
+int new_session_keyring() noexcept {
+  const long result = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+  return result < 0 && errno != ENOSYS && errno != EPERM ? errno : 0;
+}
+
+int install_stdio(const int (&fds)[3]) noexcept {
+  for (int target = 0; target < 3; ++target) {
+    if (::dup2(fds[target], target) < 0) return errno;
+  }
+  return 0;
+}
+
+int take_terminal() noexcept { return result_of(::ioctl(0, TIOCSCTTY, 0)); }
+
+int die_with_parent(int parent) noexcept {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
+  // From here on its end kills us; an end before that shows on its descriptor. getppid() would
+  // not do: in a new PID namespace it is always 0.
+  pollfd watch{parent, POLLIN, 0};
+  if (::poll(&watch, 1, 0) < 0) return errno;
+  return watch.revents != 0 ? ESRCH : 0;
+}
+
+int close_from(int first) noexcept {
+  return result_of(::syscall(SYS_close_range, first, UINT_MAX, 0));
+}
+
+bool may_execute(const char* path) noexcept {
+  struct stat status {};
+  return ::stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+         ::syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+}
+
+int execute(const char* path, char* const argv[], char* const envp[]) noexcept {
+  ::execve(path, argv, envp);
+  return errno;
+}
+
+void leave(int code) noexcept { ::_exit(code); }
+
+}  // namespace fastlayers::sys::child

@@ -1,0 +1,101 @@
+#include "sys/namespace.hpp"
+
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstring>
+
+#include "base/error.hpp"
+
+namespace fastlayers::sys {
+
+OwnNamespaces::OwnNamespaces(bool network)
+    : process_(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0))),
+      entered_(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |
+               (network ? CLONE_NEWNET : 0)) {
+  if (!process_) throw_errno("open a descriptor of this process");
+  if (::unshare(entered_) != 0) {
+    if (errno == EPERM) {
+      throw Error(ErrorKind::system,
+                  "making namespaces for a container is not permitted here: run as root "
+                  "(CAP_SYS_ADMIN is needed)",
+                  EPERM);
+    }
+    throw_errno("make namespaces for a container");
+  }
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    throw_errno("keep the mounts of a container from the host");
+  }
+}
+
+OwnNamespaces::~OwnNamespaces() {
+  // Its failure would only mean that the namespaces end with the thread instead of here.
+  ::setns(process_.get(), entered_);
+}
+
+void raise_loopback() {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) throw_errno("open a socket to bring the loopback interface up");
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) {
+    throw_errno("bring the loopback interface up");
+  }
+}
+
+void set_hostname(const std::string& name) {
+  if (::sethostname(name.data(), name.size()) == 0) return;
+  if (errno == EINVAL) {
+    throw Error(ErrorKind::invalid, "the host name \"" + name + "\" is longer than 64 bytes");
+  }
+  throw_errno("set the host name");
+}
+
+std::string hostname() {
+  char name[HOST_NAME_MAX + 1] = {};
+  if (::gethostname(name, sizeof(name) - 1) != 0) throw_errno("read the host name");
+  return name;
+}
+
+void pivot_into(int root_fd) {
+  change_directory(root_fd);
+  // Both places are the new root: the old one comes to lie on top of it and is taken away.
+  if (::syscall(SYS_pivot_root, ".", ".") != 0) {
+    if (errno == EINVAL) {
+      throw Error(ErrorKind::unsupported,
+                  "pivot_root is refused: the root of this process is an initial ram disk or a "
+                  "chroot; run on a root that is a mount",
+                  EINVAL);
+    }
+    throw_errno("pivot_root into the container");
+  }
+  if (::umount2(".", MNT_DETACH) != 0) throw_errno("drop the host's mounts");
+  if (::chdir("/") != 0) throw_errno("enter the container's root");
+}
+
+void change_directory(int directory_fd) {
+  if (::fchdir(directory_fd) != 0) throw_errno("enter a directory of the container");
+}
+
+std::string current_directory() {
+  char path[PATH_MAX];
+  // Not getcwd(3), which guesses when the kernel says "(unreachable)".
+  if (::syscall(SYS_getcwd, path, sizeof(path)) < 0) throw_errno("read the working directory");
+  if (path[0] != '/') {
+    throw Error(ErrorKind::traversal, "the working directory is outside the container's root");
+  }
+  return path;
+}
+
+void clear_file_mask() { ::umask(0); }
+
+}  // namespace fastlayers::sys

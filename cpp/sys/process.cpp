@@ -1,0 +1,70 @@
+#include "sys/process.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+
+#include "base/error.hpp"
+
+namespace fastlayers::sys {
+
+namespace {
+
+constexpr std::size_t kStackBytes = 65536;
+constexpr unsigned kPidfdThread = O_EXCL;  // PIDFD_THREAD of <linux/pidfd.h>
+constexpr auto kWaitPidfd = static_cast<idtype_t>(3);  // P_PIDFD
+
+}  // namespace
+
+Child spawn(int (*entry)(void*), void* argument) {
+  alignas(16) std::byte stack[kStackBytes];
+  // A change of identity in the child clears this flag of the memory it shares with us.
+  const int dumpable = ::prctl(PR_GET_DUMPABLE);
+  int pidfd = -1;
+  const int pid = ::clone(entry, stack + kStackBytes,
+                          CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, argument, &pidfd);
+  const int error = errno;
+  if (dumpable == 1) ::prctl(PR_SET_DUMPABLE, 1);
+  if (pid < 0) throw_errno("start a process", error);
+  return {pid, Fd(pidfd)};
+}
+
+ExitState reap(const Fd& pidfd) {
+  siginfo_t info{};
+  int result;
+  do {
+    result = ::waitid(kWaitPidfd, static_cast<id_t>(pidfd.get()), &info, WEXITED | __WALL);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) {
+    throw_errno("wait for the container's process (was its exit status taken by other code?)");
+  }
+  return {info.si_status, info.si_code != CLD_EXITED};
+}
+
+bool send_signal(const Fd& pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0) return true;
+  if (errno == ESRCH) return false;
+  throw_errno("signal the container's process");
+}
+
+int kill_signal() { return SIGKILL; }
+
+Fd open_pidfd_of_caller() {
+  int fd = static_cast<int>(::syscall(SYS_pidfd_open, ::gettid(), kPidfdThread));
+  if (fd < 0 && errno == EINVAL) {
+    fd = static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0));
+  }
+  if (fd < 0) throw_errno("open a descriptor of this process");
+  return Fd(fd);
+}
+
+unsigned effective_uid() { return ::geteuid(); }
+
+}  // namespace fastlayers::sys

@@ -1,0 +1,45 @@
+// Byte streams that must not make us wait: pipes, terminals and files behind poll(2).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "base/io.hpp"
+#include "sys/fd.hpp"
+
+namespace fastlayers::sys {
+
+enum class StreamKind { terminal, pipe, socket, file, null_device, other, closed };
+StreamKind stream_kind(int fd) noexcept;
+
+struct Pipe {
+  Fd read_end;
+  Fd write_end;
+};
+Pipe open_pipe();
+void set_non_blocking(int fd);        // of a stream that is ours alone
+Fd duplicate_above_stdio(int fd);     // close-on-exec, numbered 3 or higher
+
+struct Watch {
+  int fd = -1;  // -1: none
+  bool read = false;
+  bool write = false;
+  bool ready = false;  // out: readable, writable, hung up or broken
+};
+// Waits until one is ready, or a signal has been handled, or the time is over (-1: never).
+// True when one is ready.
+bool wait_ready(std::span<Watch> watches, int timeout_ms);
+
+// nullopt: nothing there now. 0: the end (also of a terminal whose other side is gone).
+std::optional<std::size_t> try_read(int fd, MutableBytes buffer);
+
+struct WriteResult {
+  std::size_t count = 0;  // 0 without an error: it would have waited
+  int error = 0;
+};
+// Writes without waiting to a stream that poll(2) called ready, even if its description, which is
+// not ours, is a blocking one.
+WriteResult try_write(int fd, StreamKind kind, Bytes bytes) noexcept;
+
+}  // namespace fastlayers::sys

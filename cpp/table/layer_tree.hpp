@@ -1,0 +1,100 @@
+// LayerTree: the state of a root while one layer is being applied to a stack.
+//
+// Nodes exist only for paths that the layer touches; everything else shows through from the
+// table below. A node is `lower` (as below), `own` (this layer's) or `absent` (deleted). Used by
+// resolve() only; not thread-safe.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "table/table.hpp"
+
+namespace fastlayers::table {
+
+using NodeId = std::uint32_t;
+inline constexpr NodeId kNoNode = 0xffffffff;
+inline constexpr NodeId kRootNode = 0;
+
+enum class NodeState : std::uint8_t { lower, own, absent };
+
+// What a name refers to; several nodes share one when they are hard links.
+struct Inode {
+  Entry entry;
+  std::string_view link;
+  std::string_view xattrs;
+  std::uint32_t names = 0;  // counted when the delta is written
+  std::uint32_t group = 0;
+};
+
+struct Node {
+  NodeId parent = kNoNode;
+  NodeId first_child = kNoNode;
+  NodeId next_sibling = kNoNode;
+  std::uint32_t lower = kNoParent;  // record below at this path, before this layer
+  std::uint32_t inode = kNoParent;  // own: index into inodes()
+  std::uint32_t placed_by = 0;      // own: the layer's record that put it here
+  std::string_view path;
+  std::uint32_t name_offset = 0;
+  NodeState state = NodeState::lower;
+  bool covers = false;  // children of `lower` do not show through
+  bool dead = false;    // replaced by another node
+};
+
+class LayerTree {
+ public:
+  LayerTree(const Table* below, std::uint32_t own_layer);
+
+  const Table* below() const { return below_; }
+  Node& node(NodeId id) { return nodes_[id]; }
+  Inode& inode(std::uint32_t index) { return inodes_[index]; }
+  std::size_t inode_count() const { return inodes_.size(); }
+
+  Kind kind(NodeId id) const;
+  bool present(NodeId id) const {
+    return id != kNoNode && nodes_[id].state != NodeState::absent;
+  }
+
+  // The node of `name` in the directory, kNoNode when nothing was ever there. May be absent.
+  NodeId child(NodeId directory, std::string_view name);
+
+  // Follows `path` to a directory, symlinks resolved inside the root against the state so far.
+  // With `create`, missing directories are made (implied) and files of lower layers in the way
+  // replaced; without, kNoNode when there is no such directory. `via_link` is set when a symlink
+  // was crossed.
+  NodeId directory(std::string_view path, bool create, bool* via_link = nullptr);
+
+  // A new node for `name`, hiding what was there.
+  NodeId replace(NodeId parent, std::string_view name);
+  std::uint32_t add_inode(const Entry& entry, std::string_view link, std::string_view xattrs);
+  void set_own(NodeId id, std::uint32_t inode, std::uint32_t placed_by);
+
+  // Makes a lower file this layer's own, with all visible names of its inode.
+  void adopt(NodeId id, std::uint32_t placed_by);
+
+  // The node at a path that exists below exactly so; kNoNode if an ancestor is gone.
+  NodeId materialise(std::string_view lower_path);
+
+ private:
+  NodeId add_node(NodeId parent, std::string_view path, std::uint32_t name_offset);
+  NodeId* slot(NodeId parent, std::string_view name);
+  void grow();
+  std::string_view keep(std::string_view parent_path, std::string_view name);
+  NodeId make_implied(NodeId parent, std::string_view name);
+  std::string_view link_target(NodeId id) const;
+
+  const Table* below_;
+  std::uint32_t own_layer_;
+  std::vector<Node> nodes_;
+  std::vector<Inode> inodes_;
+  std::vector<NodeId> slots_;  // open addressing over (parent, name)
+  std::size_t used_ = 0;
+  std::deque<std::string> arena_;
+  std::uint64_t arena_bytes_ = 0;
+  std::string last_path_;  // the directory found last, and its node
+  NodeId last_node_ = kNoNode;
+};
+
+}  // namespace fastlayers::table

@@ -1,0 +1,261 @@
+#include "table/resolve.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.hpp"
+#include "table/layer_tree.hpp"
+
+namespace fastlayers::table {
+
+namespace {
+
+std::string_view directory_of(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
+}
+
+std::string_view name_of(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+}
+
+// aufs kept its own bookkeeping at the root of a branch; old images carry it (EDGE-CASES A14).
+bool is_aufs_metadata(std::string_view path) {
+  constexpr std::array kNames = {".wh..wh.plnk", ".wh..wh.aufs", ".wh..wh.orph"};
+  return std::find(kNames.begin(), kNames.end(), path) != kNames.end();
+}
+
+class Resolver {
+ public:
+  Resolver(const Table* below, const Table& layer)
+      : below_(below),
+        layer_(layer),
+        own_layer_(static_cast<std::uint32_t>(below != nullptr ? below->layers().size() : 0)),
+        tree_(below, own_layer_) {}
+
+  Table run() {
+    if (below_ != nullptr) {
+      for_each(&Resolver::delete_below);
+    }
+    for_each(&Resolver::place);
+    link_deferred();
+    return emit();
+  }
+
+ private:
+  // Calls `step` for every record, naming the record in whatever it throws.
+  void for_each(void (Resolver::*step)(std::uint32_t)) {
+    for (std::uint32_t i = 0; i < layer_.size(); ++i) {
+      try {
+        (this->*step)(i);
+      } catch (Error& error) {
+        error.add_context("entry " + std::string(layer_.path(layer_[i])));
+        throw;
+      }
+    }
+  }
+
+  // Whiteouts and opaque marks name paths below, whatever else the layer does there.
+  void delete_below(std::uint32_t index) {
+    const Entry& e = layer_[index];
+    if (e.kind != Kind::whiteout && e.kind != Kind::opaque) return;
+    const std::string_view path = layer_.path(e);
+    if (e.kind == Kind::opaque) {
+      const NodeId dir = directory_below(path);
+      if (dir != kNoNode && tree_.kind(dir) == Kind::directory) tree_.node(dir).covers = true;
+      return;
+    }
+    const NodeId dir = directory_below(directory_of(path));
+    if (dir == kNoNode || tree_.node(dir).covers) return;
+    const NodeId victim = tree_.child(dir, name_of(path));
+    if (victim != kNoNode) tree_.node(victim).state = NodeState::absent;
+  }
+
+  // The directory that `path` names in the table below; kNoNode if none, or if this layer has
+  // deleted it already. A whiteout below a deleted or opaque directory has nothing left to do.
+  NodeId directory_below(std::string_view path) {
+    const std::string resolved = resolve_below(path);
+    return resolved == kNowhere ? kNoNode : tree_.materialise(resolved);
+  }
+
+  // Follows symlinks in the table below alone: what this layer adds or deletes does not count.
+  std::string resolve_below(std::string_view path) const {
+    const auto exact = below_->find(path);
+    if (exact && is_directory((*below_)[*exact])) return std::string(path);
+    LayerTree pristine(below_, own_layer_);
+    const NodeId dir = pristine.directory(path, false);
+    return dir == kNoNode ? std::string(kNowhere) : std::string(pristine.node(dir).path);
+  }
+
+  void place(std::uint32_t index) {
+    const Entry& e = layer_[index];
+    if (e.kind == Kind::whiteout || e.kind == Kind::opaque) return;
+    const std::string_view path = layer_.path(e);
+    if (e.kind == Kind::hardlink) {
+      if (!link(index, false)) deferred_.push_back(index);
+      return;
+    }
+    if (path.empty()) {
+      tree_.set_own(kRootNode, own_inode(e), index);
+      return;
+    }
+    const NodeId dir = tree_.directory(directory_of(path), true);
+    const NodeId existing = tree_.child(dir, name_of(path));
+    const bool merges = is_directory(e) && tree_.present(existing) &&
+                        tree_.kind(existing) == Kind::directory;
+    const NodeId target = merges ? existing : tree_.replace(dir, name_of(path));
+    tree_.set_own(target, own_inode(e), index);
+  }
+
+  std::uint32_t own_inode(const Entry& e) {
+    Entry copy = e;
+    copy.layer = own_layer_;
+    const std::string_view xattrs =
+        as_text(layer_.heap()).substr(e.xattr_offset, e.xattr_length);
+    return tree_.add_inode(copy, layer_.link(e), xattrs);
+  }
+
+  // Adds the name; false when the target is not (yet) an own file of this layer and `lower_too`
+  // does not allow a file of a lower layer. tar wants the target first, but images exist where
+  // it comes later, even where a lower file of that name is being replaced.
+  bool link(std::uint32_t index, bool lower_too) {
+    const Entry& e = layer_[index];
+    const std::string_view target_path = layer_.link(e);
+    bool via_link = false;
+    const NodeId target_dir = tree_.directory(directory_of(target_path), false, &via_link);
+    const NodeId target =
+        target_dir == kNoNode ? kNoNode : tree_.child(target_dir, name_of(target_path));
+    if (!tree_.present(target)) {
+      if (via_link) crossed_link_ = true;
+      return false;
+    }
+    if (tree_.kind(target) == Kind::directory) {
+      throw Error(ErrorKind::corrupt,
+                  "hard link to the directory " + std::string(target_path));
+    }
+    if (tree_.node(target).state == NodeState::lower) {
+      if (!lower_too) return false;
+      tree_.adopt(target, index);
+    }
+    const std::uint32_t inode = tree_.node(target).inode;
+    const std::string_view path = layer_.path(e);
+    const NodeId dir = tree_.directory(directory_of(path), true);
+    const NodeId existing = tree_.child(dir, name_of(path));
+    if (tree_.present(existing) && tree_.node(existing).state == NodeState::own) {
+      const Node& there = tree_.node(existing);
+      // The name itself, or a later entry of that name, which wins.
+      if (existing == target || (lower_too && there.placed_by > index)) return true;
+    }
+    tree_.set_own(tree_.replace(dir, name_of(path)), inode, index);
+    return true;
+  }
+
+  void link_deferred() {
+    while (!deferred_.empty()) {
+      std::vector<std::uint32_t> left;
+      crossed_link_ = false;
+      for (const std::uint32_t index : deferred_) {
+        if (!link(index, true)) left.push_back(index);
+      }
+      if (left.size() == deferred_.size()) {
+        const Entry& e = layer_[left.front()];
+        throw Error(crossed_link_ ? ErrorKind::traversal : ErrorKind::corrupt,
+                    "entry " + std::string(layer_.path(e)) + ": hard link to " +
+                        std::string(layer_.link(e)) + ", which does not exist");
+      }
+      deferred_.swap(left);
+    }
+  }
+
+  Table emit() {
+    collect(kRootNode);
+    std::uint32_t groups = below_ != nullptr ? below_->link_groups() : 0;
+    for (const NodeId id : order_) {
+      const Node& n = tree_.node(id);
+      if (n.state == NodeState::own && ++tree_.inode(n.inode).names == 2) {
+        tree_.inode(n.inode).group = ++groups;
+      }
+    }
+    TableBuilder out(Order::path);
+    if (below_ != nullptr) {
+      for (const auto& layer : below_->layers()) out.add_layer(layer);
+    }
+    for (const auto& layer : layer_.layers()) out.add_layer(layer);
+    out.set_link_groups(groups);
+    out.reserve(order_.size(), layer_.heap().size());
+    for (const NodeId id : order_) emit_node(out, tree_.node(id));
+    return std::move(out).finish();
+  }
+
+  void emit_node(TableBuilder& out, const Node& n) {
+    if (n.state == NodeState::absent) {
+      Entry entry;
+      entry.kind = Kind::whiteout;
+      entry.layer = own_layer_;
+      out.add(entry, n.path, {}, {});
+      return;
+    }
+    Entry entry;
+    std::string_view link;
+    std::string_view xattrs;
+    if (n.state == NodeState::own) {
+      const Inode& inode = tree_.inode(n.inode);
+      entry = inode.entry;
+      entry.link_group = inode.group;
+      link = inode.link;
+      xattrs = inode.xattrs;
+    } else {
+      entry = (*below_)[n.lower];
+      link = below_->link(entry);
+      xattrs = as_text(below_->heap()).substr(entry.xattr_offset, entry.xattr_length);
+    }
+    entry.flags = static_cast<std::uint8_t>(entry.flags & ~kOpaque);
+    if (n.covers && is_directory(entry) && is_directory((*below_)[n.lower])) {
+      entry.flags |= kOpaque;
+    }
+    out.add(entry, n.path, link, xattrs);
+  }
+
+  // Lists the nodes of the delta in path order.
+  void collect(NodeId id) {
+    const Node n = tree_.node(id);
+    if (is_aufs_metadata(n.path)) return;
+    if (n.state == NodeState::absent) {
+      order_.push_back(id);  // exists below, else the node would not be
+      return;
+    }
+    const std::size_t mark = order_.size();
+    order_.push_back(id);
+    std::vector<NodeId> children;
+    for (NodeId c = n.first_child; c != kNoNode; c = tree_.node(c).next_sibling) {
+      if (!tree_.node(c).dead && !hidden_whiteout(n, tree_.node(c))) children.push_back(c);
+    }
+    std::sort(children.begin(), children.end(), [this](NodeId a, NodeId b) {
+      return tree_.node(a).path < tree_.node(b).path;
+    });
+    for (const NodeId c : children) collect(c);
+    const bool changed = n.state == NodeState::own || n.covers || order_.size() > mark + 1;
+    if (!changed && id != kRootNode) order_.resize(mark);
+  }
+
+  // A node from below that an opaque mark, coming later in the layer, has hidden.
+  static bool hidden_whiteout(const Node& directory, const Node& child) {
+    return directory.covers && child.state != NodeState::own;
+  }
+
+  static constexpr std::string_view kNowhere{"\0", 1};  // no path contains a NUL
+
+  const Table* below_;
+  const Table& layer_;
+  std::uint32_t own_layer_;
+  LayerTree tree_;
+  std::vector<std::uint32_t> deferred_;
+  std::vector<NodeId> order_;
+  bool crossed_link_ = false;
+};
+
+}  // namespace
+
+Table resolve(const Table* below, const Table& layer) { return Resolver(below, layer).run(); }
+
+}  // namespace fastlayers::table

@@ -1,0 +1,299 @@
+#include "table/table.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "base/error.hpp"
+#include "digest/xxh3.hpp"
+
+namespace fastlayers::table {
+
+namespace {
+
+// The head of a table file; the records, layers and heap follow at the offsets it names.
+struct FileHeader {
+  char magic[8];
+  std::uint32_t version;
+  std::uint32_t order;
+  std::uint64_t entry_count;
+  std::uint64_t heap_bytes;
+  std::uint32_t layer_count;
+  std::uint32_t link_groups;
+  std::uint64_t checksum;  // XXH3-64 of everything behind the header
+  std::uint64_t stream_bytes;
+  std::uint64_t content_bytes;
+};
+static_assert(sizeof(FileHeader) == 64);
+static_assert(sizeof(digest::DiffId) == 32);
+
+constexpr char kMagic[8] = {'F', 'L', 'T', 'A', 'B', 'L', 'E', '1'};
+constexpr std::uint32_t kVersion = 1;
+constexpr std::uint64_t kMaxHeapBytes = std::uint64_t{1} << 30;
+
+[[noreturn]] void damaged(const std::string& path, const std::string& what) {
+  throw Error(ErrorKind::corrupt, "file table " + path + ": " + what);
+}
+
+bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t total) {
+  return offset <= total && length <= total - offset;
+}
+
+void check_entry(const Entry& e, std::size_t index, std::size_t layers, std::uint64_t heap,
+                 const std::string& path) {
+  const bool ok = inside(e.path_offset, e.path_length, heap) &&
+                  inside(e.link_offset, e.link_length, heap) &&
+                  inside(e.xattr_offset, e.xattr_length, heap) && e.name_offset <= e.path_length &&
+                  (e.parent == kNoParent || e.parent < index) && e.mtime_nsec < 1000000000U &&
+                  e.kind <= Kind::opaque && (e.layer < layers || layers == 0);
+  if (!ok) damaged(path, "record " + std::to_string(index) + " is out of bounds");
+}
+
+void check_header(const FileHeader& header, const std::string& path) {
+  if (std::memcmp(header.magic, kMagic, sizeof(kMagic)) != 0 || header.version != kVersion ||
+      header.order > 1) {
+    damaged(path, "not a table of a version this engine knows");
+  }
+}
+
+Totals totals_of(const FileHeader& header) {
+  return {header.entry_count, header.stream_bytes, header.content_bytes};
+}
+
+std::size_t common_prefix(std::string_view a, std::string_view b) {
+  const std::size_t limit = std::min(a.size(), b.size());
+  std::size_t at = 0;
+  while (at + 8 <= limit) {
+    std::uint64_t left;
+    std::uint64_t right;
+    std::memcpy(&left, a.data() + at, 8);
+    std::memcpy(&right, b.data() + at, 8);
+    if (left != right) return at + static_cast<std::size_t>(__builtin_ctzll(left ^ right) / 8);
+    at += 8;
+  }
+  while (at < limit && a[at] == b[at]) ++at;
+  return at;
+}
+
+}  // namespace
+
+int compare_paths(std::string_view a, std::string_view b) {
+  const std::size_t at = common_prefix(a, b);
+  // The end of a path sorts before '/', and '/' before every byte a name may hold.
+  const auto rank = [at](std::string_view text) {
+    if (at == text.size()) return 0;
+    return text[at] == '/' ? 1 : static_cast<int>(static_cast<unsigned char>(text[at])) + 2;
+  };
+  return rank(a) - rank(b);
+}
+
+std::string encode_xattrs(const std::vector<std::pair<std::string, std::string>>& xattrs) {
+  std::string out;
+  const auto append = [&out](std::string_view text) {
+    const auto length = static_cast<std::uint32_t>(text.size());
+    out.append(reinterpret_cast<const char*>(&length), sizeof(length));
+    out.append(text);
+  };
+  for (const auto& [name, value] : xattrs) {
+    append(name);
+    append(value);
+  }
+  return out;
+}
+
+Xattrs Table::xattrs(const Entry& e) const {
+  Xattrs result;
+  std::string_view rest = text(e.xattr_offset, e.xattr_length);
+  const auto take = [&rest] {
+    std::uint32_t length = 0;
+    if (rest.size() < sizeof(length)) {
+      throw Error(ErrorKind::corrupt, "file table: extended attributes are cut short");
+    }
+    std::memcpy(&length, rest.data(), sizeof(length));
+    rest.remove_prefix(sizeof(length));
+    if (length > rest.size()) {
+      throw Error(ErrorKind::corrupt, "file table: extended attributes are cut short");
+    }
+    const std::string_view taken = rest.substr(0, length);
+    rest.remove_prefix(length);
+    return taken;
+  };
+  while (!rest.empty()) {
+    const std::string_view name = take();
+    result.emplace_back(name, take());
+  }
+  return result;
+}
+
+Totals Table::read_totals(const std::string& path) {
+  const sys::Fd file = sys::open(path, O_RDONLY);
+  FileHeader header;
+  const MutableBytes room{reinterpret_cast<std::byte*>(&header), sizeof(header)};
+  if (sys::read_at(file.get(), room, 0) != sizeof(header)) {
+    damaged(path, "shorter than its header");
+  }
+  check_header(header, path);
+  return totals_of(header);
+}
+
+Table Table::open(const std::string& path) {
+  const sys::Fd file = sys::open(path, O_RDONLY);
+  Table table;
+  table.mapping_ = sys::Mapping(file.get());
+  const Bytes all = table.mapping_.bytes();
+  FileHeader header;
+  if (all.size() < sizeof(header)) damaged(path, "shorter than its header");
+  std::memcpy(&header, all.data(), sizeof(header));
+  check_header(header, path);
+  const std::uint64_t room = all.size() - sizeof(header);
+  const std::uint64_t layer_bytes = std::uint64_t{header.layer_count} * sizeof(digest::DiffId);
+  if (header.entry_count > room / sizeof(Entry) ||
+      header.entry_count >= std::numeric_limits<std::uint32_t>::max() ||
+      header.entry_count * sizeof(Entry) + layer_bytes + header.heap_bytes != room) {
+    damaged(path, "its length is not what its header says");
+  }
+  const std::byte* at = all.data() + sizeof(header);
+  if (digest::xxh3_64({at, room}) != header.checksum) damaged(path, "its checksum is wrong");
+  table.order_ = static_cast<Order>(header.order);
+  table.link_groups_ = header.link_groups;
+  table.totals_ = totals_of(header);
+  table.entries_ = {reinterpret_cast<const Entry*>(at), header.entry_count};
+  at += header.entry_count * sizeof(Entry);
+  table.layers_ = {reinterpret_cast<const digest::DiffId*>(at), header.layer_count};
+  at += layer_bytes;
+  table.heap_ = {at, header.heap_bytes};
+  for (std::size_t i = 0; i < table.entries_.size(); ++i) {
+    check_entry(table.entries_[i], i, header.layer_count, header.heap_bytes, path);
+  }
+  return table;
+}
+
+void Table::save(const std::string& path) const {
+  FileHeader header{};
+  std::memcpy(header.magic, kMagic, sizeof(kMagic));
+  header.version = kVersion;
+  header.order = static_cast<std::uint32_t>(order_);
+  header.entry_count = entries_.size();
+  header.heap_bytes = heap_.size();
+  header.layer_count = static_cast<std::uint32_t>(layers_.size());
+  header.link_groups = link_groups_;
+  header.stream_bytes = totals_.stream_bytes;
+  header.content_bytes = totals_.content_bytes;
+  const Bytes parts[] = {std::as_bytes(entries_), std::as_bytes(layers_), heap_};
+  digest::Xxh3Stream64 checksum;
+  for (const Bytes part : parts) checksum.update(part);
+  header.checksum = checksum.finish();
+  const std::string temporary = path + ".tmp";
+  const sys::Fd file = sys::open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  sys::write_all(file.get(), {reinterpret_cast<const std::byte*>(&header), sizeof(header)});
+  for (const Bytes part : parts) sys::write_all(file.get(), part);
+  sys::rename(temporary, path);
+}
+
+std::optional<std::size_t> Table::find(std::string_view wanted) const {
+  std::size_t low = 0;
+  std::size_t high = entries_.size();
+  while (low < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    const int order = compare_paths(path(entries_[middle]), wanted);
+    if (order == 0) return middle;
+    if (order < 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return std::nullopt;
+}
+
+std::size_t Table::subtree_end(std::size_t index) const {
+  const std::string_view root = path(entries_[index]);
+  if (root.empty()) return entries_.size();
+  const auto under = [&](const Entry& e) {
+    const std::string_view p = path(e);
+    return p.size() > root.size() && p[root.size()] == '/' && p.starts_with(root);
+  };
+  // Gallop: most subtrees are short.
+  std::size_t step = 1;
+  std::size_t low = index + 1;
+  while (low < entries_.size() && under(entries_[low])) {
+    const std::size_t next = std::min(low + step, entries_.size());
+    if (next < entries_.size() && under(entries_[next])) {
+      low = next;
+      step *= 2;
+    } else {
+      const auto first = entries_.begin() + static_cast<std::ptrdiff_t>(low);
+      const auto last = entries_.begin() + static_cast<std::ptrdiff_t>(next);
+      return static_cast<std::size_t>(std::partition_point(first, last, under) - entries_.begin());
+    }
+  }
+  return low;
+}
+
+std::uint64_t TableBuilder::append(std::string_view bytes) {
+  const std::uint64_t offset = heap_.size();
+  if (offset + bytes.size() > kMaxHeapBytes) {
+    throw Error(ErrorKind::limit, "names, links and attributes take more than 1 GiB");
+  }
+  heap_.insert(heap_.end(), bytes.begin(), bytes.end());
+  return offset;
+}
+
+Entry& TableBuilder::add(Entry entry, std::string_view path, std::string_view link,
+                         std::string_view xattrs) {
+  entry.path_offset = append(path);
+  entry.path_length = static_cast<std::uint32_t>(path.size());
+  const auto slash = path.rfind('/');
+  entry.name_offset = slash == std::string_view::npos ? 0 : static_cast<std::uint32_t>(slash + 1);
+  entry.link_offset = link.empty() ? 0 : append(link);
+  entry.link_length = static_cast<std::uint32_t>(link.size());
+  entry.xattr_offset = xattrs.empty() ? 0 : append(xattrs);
+  entry.xattr_length = static_cast<std::uint32_t>(xattrs.size());
+  entries_.push_back(entry);
+  return entries_.back();
+}
+
+void TableBuilder::reserve(std::size_t entries, std::size_t heap_bytes) {
+  entries_.reserve(entries);
+  heap_.reserve(heap_bytes);
+}
+
+Table TableBuilder::finish() && {
+  Table table;
+  table.order_ = order_;
+  table.link_groups_ = link_groups_;
+  table.owned_entries_ = std::move(entries_);
+  table.owned_layers_ = std::move(layers_);
+  table.owned_heap_ = std::move(heap_);
+  table.entries_ = table.owned_entries_;
+  table.layers_ = table.owned_layers_;
+  table.heap_ = std::as_bytes(std::span<const char>(table.owned_heap_));
+  table.totals_ = {table.owned_entries_.size(), totals_.stream_bytes, totals_.content_bytes};
+  if (order_ == Order::path) {
+    // The chain of directories that lead to the record before: the parent is on it.
+    std::vector<std::uint32_t> chain;
+    for (std::uint32_t i = 0; i < table.owned_entries_.size(); ++i) {
+      Entry& entry = table.owned_entries_[i];
+      const std::string_view path = table.path(entry);
+      if (path.empty()) {
+        entry.parent = kNoParent;
+        chain.assign(1, i);
+        continue;
+      }
+      const std::string_view wanted =
+          entry.name_offset == 0 ? std::string_view() : path.substr(0, entry.name_offset - 1U);
+      while (!chain.empty() && table.path(table.owned_entries_[chain.back()]) != wanted) {
+        chain.pop_back();
+      }
+      if (chain.empty()) {
+        throw Error(ErrorKind::corrupt, "file table: no record for the directory of " +
+                                            std::string(path));
+      }
+      entry.parent = chain.back();
+      chain.push_back(i);
+    }
+  }
+  return table;
+}
+
+}  // namespace fastlayers::table

@@ -1,0 +1,30 @@
+// walk: a directory tree in path order (depth first, names sorted by bytes), by descriptors only.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <string>
+
+#include "sys/fd.hpp"
+
+namespace fastlayers::tree {
+
+struct Found {
+  std::string path;  // relative to the root of the walk; "" for the root itself
+  std::string name;
+  int directory_fd = -1;  // of the directory that holds it (of the root itself, for the root)
+  int own_fd = -1;        // directories only: open for reading
+  struct stat status {};
+};
+
+class Visitor {
+ public:
+  virtual ~Visitor() = default;
+  // Called for a directory before what is in it. Returning false skips its contents.
+  virtual bool visit(const Found& found) = 0;
+};
+
+// Does not cross into other file systems: a mount point is visited as the directory it is.
+void walk(int root_fd, Visitor& visitor);
+
+}  // namespace fastlayers::tree
