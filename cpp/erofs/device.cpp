@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "erofs/format.hpp"
+#include "tar/text.hpp"
 
 namespace fastlayers::erofs {
 
@@ -15,7 +16,7 @@ constexpr std::uint64_t kMaxDeviceBytes = std::uint64_t{kHole} << kBlockBits;
 
 [[noreturn]] void refuse(ErrorKind kind, const table::Table& table, const table::Entry& entry,
                          const char* what) {
-  throw Error(kind, "/" + std::string(table.path(entry)) + ": " + what);
+  throw Error(kind, tar::printable(table.path(entry)) + ": " + what);
 }
 
 void check_extent(const table::Table& table, const table::Entry& entry, std::uint64_t bytes) {

@@ -22,6 +22,11 @@ std::uint64_t block_up(std::uint64_t bytes) {
   return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
 }
 
+// memcpy(3) must not be given a null pointer, which an empty view may hold.
+void copy(std::string_view bytes, std::byte* out) {
+  if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());
+}
+
 // CRC-32C without the final inversion, as the kernel computes it; for one block only.
 std::uint32_t crc32c(std::uint32_t crc, const std::byte* at, std::size_t count) {
   constexpr std::uint32_t kPolynomial = 0x82f63b78;
@@ -82,8 +87,7 @@ Image::Image(const table::Table& table, const DeviceMap& devices, Layout& layout
   if (buffer_ == nullptr) throw std::bad_alloc();
 
   write_devices(table);
-  const std::string_view shared = layout.xattrs().shared();
-  std::memcpy(buffer_.get() + xattr_start_, shared.data(), shared.size());
+  copy(layout.xattrs().shared(), buffer_.get() + xattr_start_);
   for (std::size_t i = 0; i < table.size(); ++i) {
     if (layout.node(i).nlink != 0) write_inode(table, i);
   }
@@ -124,15 +128,14 @@ void Image::write_inode(const table::Table& table, std::size_t index) {
     if (entry.kind == Kind::directory) {
       write_directory(layout_.names(index), blocks, tail_of(node, at, header));
     } else {
-      const std::string_view target = table.link(entry);
-      std::memcpy(node.inline_tail ? at + header : blocks, target.data(), target.size());
+      copy(table.link(entry), node.inline_tail ? at + header : blocks);
     }
   } else if (has_data(entry)) {
     inode.format = kExtended | kChunkBased;
     inode.data = write_chunks(entry, at, header);
   }
   std::memcpy(at, &inode, sizeof(inode));
-  std::memcpy(at + sizeof(inode), xattrs.data(), xattrs.size());
+  copy(xattrs, at + sizeof(inode));
 }
 
 // Where the last, partly used block of a directory goes.

@@ -9,6 +9,7 @@
 #include "erofs/device.hpp"
 #include "erofs/format.hpp"
 #include "erofs/index.hpp"
+#include "tar/text.hpp"
 
 namespace fastlayers::erofs {
 
@@ -26,7 +27,7 @@ std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) {
 
 [[noreturn]] void refuse(ErrorKind kind, const table::Table& table, const Entry& entry,
                          const char* what) {
-  throw Error(kind, "/" + std::string(table.path(entry)) + ": " + what);
+  throw Error(kind, tar::printable(table.path(entry)) + ": " + what);
 }
 
 void check_name(const table::Table& table, const Entry& entry) {

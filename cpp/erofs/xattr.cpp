@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "erofs/format.hpp"
+#include "tar/text.hpp"
 
 namespace fastlayers::erofs {
 
@@ -48,7 +49,7 @@ std::string encode(const Prefix& prefix, std::string_view name, std::string_view
 
 void check(const Prefix& prefix, std::string_view name, std::string_view value) {
   const auto refuse = [&](const char* what) {
-    throw Error(ErrorKind::unsupported, "extended attribute " + std::string(name) + " " + what);
+    throw Error(ErrorKind::unsupported, "extended attribute " + tar::printable(name) + " " + what);
   };
   if (name.size() > kMaxNameBytes || name.find('\0') != std::string_view::npos ||
       (!prefix.whole && name.size() == prefix.text.size())) {
@@ -74,7 +75,7 @@ std::uint32_t XattrTable::add(const table::Table& table, const table::Entry& ent
     try {
       for (const auto& [name, value] : table.xattrs(entry)) append(set, name, value);
     } catch (Error& error) {
-      error.add_context("/" + set.first_path);
+      error.add_context(tar::printable(set.first_path));
       throw;
     }
     if (opaque) {
@@ -136,7 +137,7 @@ void XattrTable::build_body(Set& set) {
   set.body += entries;
   if ((set.body.size() - sizeof(header)) / 4 + 1 > kMaxBodyWords) {
     throw Error(ErrorKind::unsupported,
-                "/" + set.first_path + ": more extended attributes than EROFS can hold");
+                tar::printable(set.first_path) + ": more extended attributes than EROFS can hold");
   }
 }
 

@@ -290,7 +290,7 @@ std::vector<std::string> ChainStore::directories(const Stack& stack) const {
 }
 
 std::string ChainStore::init_directory(const Stack& stack) const {
-  const std::string target = directory(top_id(stack)) + "/init";
+  std::string target = directory(top_id(stack)) + "/init";
   // An empty file instead of a folder: the image has all mount points.
   if (sys::exists(target)) return sys::is_directory(target) ? target : std::string();
   const table::Table image = merged(stack);

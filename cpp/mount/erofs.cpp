@@ -55,6 +55,14 @@ const std::string* find_missing(const ErofsIndex& index) {
                     "devices",
                 ENOTBLK);
   }
+  if (error.errno_value() == EINVAL || error.errno_value() == EUCLEAN ||
+      error.errno_value() == EBADMSG) {
+    throw Error(ErrorKind::corrupt,
+                message +
+                    "; the index is damaged or does not fit its files: remove it, and it "
+                    "is built anew (kernels before Linux 6.4 refuse every index)",
+                error.errno_value());
+  }
   if (error.kind() == ErrorKind::unsupported) {
     throw Error(error.kind(), message + "; the overlay backend needs no EROFS",
                 error.errno_value());

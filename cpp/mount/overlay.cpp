@@ -18,7 +18,8 @@ class LayerFds {
   LayerFds(const LayerFds&) = delete;
   LayerFds& operator=(const LayerFds&) = delete;
   ~LayerFds() {
-    for (const int fd : attached_) sys::unmount_fd(fd);
+    // The last one lies on top of the others.
+    for (auto fd = attached_.rbegin(); fd != attached_.rend(); ++fd) sys::unmount_fd(*fd);
   }
 
   int open_directory(const std::string& path) {

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "mount/erofs.hpp"
 #include "mount/overlay.hpp"
+#include "sys/file_system.hpp"
 #include "sys/mount_api.hpp"
 
 namespace fastlayers::mount {
@@ -62,16 +63,19 @@ sys::Fd in_private_namespace(Make make) {
   return result;
 }
 
-[[noreturn]] void explain(const Error& error) {
-  if (error.kind() == ErrorKind::system &&
-      (error.errno_value() == EINVAL || error.errno_value() == EOPNOTSUPP)) {
-    throw Error(ErrorKind::unsupported,
-                std::string(error.what()) +
-                    "; this kernel (Linux 6.7 or later is needed) or this file system does not "
-                    "allow the overlay: the copy backend needs none",
-                error.errno_value());
+// Overlayfs says why only in the kernel's log, which is not ours to read.
+[[noreturn]] void explain(const Root& plan, const Error& error) {
+  if (error.kind() != ErrorKind::system || error.errno_value() != EINVAL) throw error;
+  std::string message = error.what();
+  if (!plan.upper.empty()) {
+    message += ", upper on " + sys::file_system_name(plan.upper) + ", work on " +
+               sys::file_system_name(plan.work);
   }
-  throw error;
+  throw Error(ErrorKind::unsupported,
+              message +
+                  "; overlayfs needs Linux 6.7, and an upper and a work directory together on "
+                  "one file system other than overlayfs and nfs; the copy backend needs none",
+              EINVAL);
 }
 
 template <class MountAttached>
@@ -91,7 +95,7 @@ sys::Fd mount_plan(const Root& plan, MountAttached mount_attached) {
     takes_detached = false;
     return mount;
   } catch (const Error& error) {
-    explain(error);
+    explain(plan, error);
   }
 }
 

@@ -46,7 +46,8 @@ sys::Fd attach(const Root& plan);
 // propagates: no thread and no further namespace is made. Leaves nothing mounted there.
 sys::Fd attach_here(const Root& plan);
 
-// move_mount(2) of a detached mount onto a directory of the caller's namespace.
+// move_mount(2) of a detached mount onto a directory of the caller's namespace. From then on the
+// descriptor only keeps the mount busy.
 void move_to(const sys::Fd& mount, const std::string& target);
 
 // Unmounts the topmost mount at `target` (UMOUNT_NOFOLLOW); not a mount point is Error(invalid).

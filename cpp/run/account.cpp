@@ -14,7 +14,7 @@ namespace fastlayers::run {
 
 namespace {
 
-constexpr std::uint64_t kMaxId = 2147483647;       // as Docker; beyond it 32-bit code goes wrong
+constexpr std::uint64_t kMaxId = 2147483647;  // as Docker; beyond it 32-bit code goes wrong
 constexpr std::size_t kMaxFileBytes = 16 << 20;
 constexpr std::size_t kMaxGroups = 65536;  // NGROUPS_MAX
 
@@ -27,8 +27,8 @@ struct User {
 
 bool looks_numeric(std::string_view text) {
   if (!text.empty() && (text.front() == '-' || text.front() == '+')) text.remove_prefix(1);
-  return !text.empty() && std::all_of(text.begin(), text.end(),
-                                      [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 std::optional<unsigned> parse_id(std::string_view text) {
@@ -107,8 +107,8 @@ void add_groups_of(std::string_view name, std::string_view group, std::vector<un
     const auto gid = parse_id(field[2]);
     if (field[0].empty() || !gid || !lists(field[3], name)) return true;
     if (groups.size() == kMaxGroups) {
-      throw Error(ErrorKind::limit, "user " + std::string(name) +
-                                        " is in more than 65536 groups of the group file");
+      throw Error(ErrorKind::limit,
+                  "user " + std::string(name) + " is in more than 65536 groups of the group file");
     }
     groups.push_back(*gid);
     return true;

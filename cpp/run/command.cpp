@@ -110,8 +110,8 @@ Command find_command(int root_fd, const std::string& name, std::string_view path
     }
   }
   if (command.candidates.empty()) {
-    throw Error(ErrorKind::command_not_found,
-                quoted(name) + "executable file not found in $PATH", ENOENT);
+    throw Error(ErrorKind::command_not_found, quoted(name) + "executable file not found in $PATH",
+                ENOENT);
   }
   return command;
 }

@@ -13,8 +13,9 @@
 namespace fastlayers::run {
 
 struct Command {
-  std::vector<std::string> candidates;  // absolute paths inside the root; the first executable one counts
-  bool searched = false;                // in PATH, so that none executable means "not found"
+  std::vector<std::string>
+      candidates;         // absolute paths inside the root; the first executable one counts
+  bool searched = false;  // in PATH, so that none executable means "not found"
 };
 
 // The absolute directories of PATH joined with the name, in order.

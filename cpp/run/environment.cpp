@@ -13,9 +13,8 @@ class Builder {
   void set(std::string entry) {
     const auto equals = entry.find('=');
     if (equals == std::string::npos || equals == 0 || entry.find('\0') != std::string::npos) {
-      throw Error(ErrorKind::invalid,
-                  "invalid environment variable \"" + std::string(entry.c_str()) +
-                      "\": it must be NAME=VALUE");
+      throw Error(ErrorKind::invalid, "invalid environment variable \"" +
+                                          std::string(entry.c_str()) + "\": it must be NAME=VALUE");
     }
     const auto [place, is_new] = index_.try_emplace(entry.substr(0, equals), entries_.size());
     if (is_new) {

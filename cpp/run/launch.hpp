@@ -1,10 +1,13 @@
 // Launch: one container process in namespaces of its own, on a root of its own.
 //
-// launch() clones the child (new mount, PID, UTS and IPC namespaces; a network namespace when
-// asked), which mounts its root inside its private mount namespace, so nothing can leak, builds
-// /dev, /proc, /sys, binds the files of the host and the volumes, pivots, sets identity and
-// capabilities, and executes. The calling process is the parent: it relays the terminal or the
-// pipes, forwards signals, waits, and gets the exit status.
+// launch() mounts the root inside a private mount namespace, so nothing can leak, builds /dev,
+// /proc and /sys, binds the files of the host and the volumes, pivots, and starts the command in
+// new mount, PID, UTS and IPC namespaces (a network namespace when asked) with its user's identity
+// and Docker's capabilities; birth.hpp tells how, and why so. The calling process is the parent: it
+// relays the terminal or the pipes, forwards signals, waits, and gets the exit status.
+//
+// May be called from several threads at once. Meanwhile the process's handlers of the signals that
+// are forwarded (sys/signal.hpp) are replaced; they are back when the last call returns.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +21,8 @@ namespace fastlayers::run {
 
 struct BindMount {
   std::string source;  // path on the host, or ROOT/volumes/...
-  std::string target;  // absolute path in the container; resolved inside its root, created if missing
+  std::string
+      target;  // absolute path in the container; resolved inside its root, created if missing
   bool read_only = false;
   bool copy_up = false;  // a new, empty volume: first filled with what the image has at target
 };
@@ -40,15 +44,16 @@ struct LaunchSpec {
   bool interactive = false;  // keep stdin open; otherwise the child's stdin is /dev/null
   bool read_only = false;
   std::vector<BindMount> binds;
-  bool log = false;        // copy stdout and stderr to <directory>/log as well
-  bool attach = true;      // false: no stdin, stdout, stderr of ours (a detached container)
+  bool log = false;    // copy stdout and stderr to <directory>/log as well
+  bool attach = true;  // false: no stdin, stdout, stderr of ours (a detached container)
   bool kill_with_parent = false;
   int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;  // ours; what the container's are relayed to
 };
 
 struct ExitStatus {
-  int code = 0;          // Docker's: the command's, or 128 + signal
+  int code = 0;  // Docker's: the command's, or 128 + signal
   bool signalled = false;
+  std::string lost_output;  // not empty: output or log is incomplete, and why (a full disk)
 };
 
 // Runs to the end and returns the status. `started` is called in the parent with the child's

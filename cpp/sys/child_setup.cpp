@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -20,6 +21,8 @@ namespace {
 int result_of(long result) noexcept { return result < 0 ? errno : 0; }
 
 }  // namespace
+
+int own_descriptors() noexcept { return result_of(::unshare(CLONE_FILES)); }
 
 void default_signals() noexcept {
   struct sigaction action {};

@@ -1,19 +1,19 @@
-// What a child may do between spawn() and execve(2).
+// The last steps of a child before execve(2): what must not be shared with its parent any more.
 //
-// The child shares its parent's memory, so nothing here allocates, locks, throws or uses a libc
-// wrapper that touches other threads. Each function returns 0 or an errno. Descriptors are the
-// child's own copies.
+// Nothing here allocates, throws or uses a libc wrapper that touches other threads. Each function
+// returns 0 or an errno.
 #pragma once
 
 namespace fastlayers::sys::child {
 
-void default_signals() noexcept;         // every disposition back to the default
+int own_descriptors() noexcept;   // a copy of the table shared so far
+void default_signals() noexcept;  // every disposition back to the default
 void unblock_signals() noexcept;
 void set_file_mask(unsigned mask) noexcept;
 int new_session() noexcept;
-int new_session_keyring() noexcept;      // without the keys of the host's session; none is fine
+int new_session_keyring() noexcept;  // without the keys of the host's session; none is fine
 int install_stdio(const int (&fds)[3]) noexcept;  // each of them above 2
-int take_terminal() noexcept;            // descriptor 0 becomes the controlling terminal
+int take_terminal() noexcept;                     // descriptor 0 becomes the controlling terminal
 // SIGKILL when the thread that cloned us ends; ESRCH if it has ended already. `parent` is from
 // open_pidfd_of_caller(). A change of identity undoes it, so it comes after become().
 int die_with_parent(int parent) noexcept;

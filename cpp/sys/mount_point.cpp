@@ -32,8 +32,7 @@ void add_mount_flags(int mount_fd, unsigned flags, bool recursive) {
 }
 
 void attach_mount_at(int mount_fd, int dir_fd, const std::string& name) {
-  const unsigned flags =
-      MOVE_MOUNT_F_EMPTY_PATH | (name.empty() ? MOVE_MOUNT_T_EMPTY_PATH : 0);
+  const unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (name.empty() ? MOVE_MOUNT_T_EMPTY_PATH : 0);
   if (::move_mount(mount_fd, "", dir_fd, name.c_str(), flags) != 0) {
     throw_errno("mount on " + (name.empty() ? std::string("an open directory") : name));
   }

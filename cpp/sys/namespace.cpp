@@ -1,7 +1,6 @@
 #include "sys/namespace.hpp"
 
 #include <net/if.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -14,31 +13,14 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "sys/fd.hpp"
 
 namespace fastlayers::sys {
 
-OwnNamespaces::OwnNamespaces(bool network)
-    : process_(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0))),
-      entered_(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |
-               (network ? CLONE_NEWNET : 0)) {
-  if (!process_) throw_errno("open a descriptor of this process");
-  if (::unshare(entered_) != 0) {
-    if (errno == EPERM) {
-      throw Error(ErrorKind::system,
-                  "making namespaces for a container is not permitted here: run as root "
-                  "(CAP_SYS_ADMIN is needed)",
-                  EPERM);
-    }
-    throw_errno("make namespaces for a container");
-  }
+void keep_mounts_private() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     throw_errno("keep the mounts of a container from the host");
   }
-}
-
-OwnNamespaces::~OwnNamespaces() {
-  // Its failure would only mean that the namespaces end with the thread instead of here.
-  ::setns(process_.get(), entered_);
 }
 
 void raise_loopback() {

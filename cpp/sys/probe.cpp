@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "sys/file.hpp"
+#include "sys/file_system.hpp"
 #include "sys/loop.hpp"
 #include "sys/mount_api.hpp"
 
@@ -76,38 +76,13 @@ std::string smallest_erofs() {
   return image;
 }
 
-std::string file_system_of(const std::string& directory) {
-  struct statfs info {};
-  if (::statfs(directory.c_str(), &info) != 0) return "this file system";
-  switch (static_cast<std::uint32_t>(info.f_type)) {
-    case 0xef53:
-      return "ext4";
-    case 0x58465342:
-      return "xfs";
-    case 0x9123683e:
-      return "btrfs";
-    case 0x01021994:
-      return "tmpfs";
-    case 0x794c7630:
-      return "overlayfs";
-    case 0x6969:
-      return "nfs";
-    case 0x2fc12fc1:
-      return "zfs";
-    case 0x65735546:
-      return "fuse";
-    default:
-      return "this file system";
-  }
-}
-
 std::string reason(const Error& error, const std::string& directory) {
   switch (error.errno_value()) {
     case ENOTBLK:
-      return "the kernel mounts no index file that lies on " + file_system_of(directory);
+      return "the kernel mounts no index file that lies on " + file_system_name(directory);
     case EPERM:
     case EACCES:
-      return std::string("not permitted; it takes CAP_SYS_ADMIN (") + error.what() + ")";
+      return std::string("not permitted; it takes root on the host (") + error.what() + ")";
     default:
       return error.what();
   }

@@ -12,10 +12,10 @@ struct Answer {
 };
 
 struct Probe {
-  Answer erofs_file;    // file-backed EROFS with the index in this store
-  Answer erofs_loop;    // EROFS through loop devices
-  Answer overlay;       // overlayfs with an upper in this store
-  std::string kernel;   // uname -r
+  Answer erofs_file;   // file-backed EROFS with the index in this store
+  Answer erofs_loop;   // EROFS through loop devices
+  Answer overlay;      // overlayfs with an upper in this store
+  std::string kernel;  // uname -r
 };
 
 // `directory` is a writable folder of the store; scratch files in it are removed again.

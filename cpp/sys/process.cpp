@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,22 +18,52 @@ namespace fastlayers::sys {
 
 namespace {
 
-constexpr std::size_t kStackBytes = 65536;
-constexpr unsigned kPidfdThread = O_EXCL;  // PIDFD_THREAD of <linux/pidfd.h>
+constexpr std::size_t kStackBytes = 8 << 20;  // as a thread's; only what is touched is there
+constexpr std::size_t kGuardBytes = 65536;
+constexpr unsigned kPidfdThread = O_EXCL;              // PIDFD_THREAD of <linux/pidfd.h>
 constexpr auto kWaitPidfd = static_cast<idtype_t>(3);  // P_PIDFD
+
+class Stack {
+ public:
+  Stack()
+      : bottom_(::mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0)) {
+    if (bottom_ == MAP_FAILED) throw_errno("make a stack");
+    if (::mprotect(bottom_, kGuardBytes, PROT_NONE) != 0) throw_errno("guard a stack");
+  }
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
+  ~Stack() { ::munmap(bottom_, kStackBytes); }
+  void* top() const { return static_cast<std::byte*>(bottom_) + kStackBytes; }
+
+ private:
+  void* bottom_;
+};
+
+[[noreturn]] void throw_spawn_failure(int error) {
+  if (error == EPERM) {
+    throw Error(ErrorKind::system,
+                "making namespaces for a container is not permitted here: run as root "
+                "(CAP_SYS_ADMIN is needed)",
+                error);
+  }
+  throw_errno("start a process in namespaces of its own", error);
+}
 
 }  // namespace
 
-Child spawn(int (*entry)(void*), void* argument) {
-  alignas(16) std::byte stack[kStackBytes];
-  // A change of identity in the child clears this flag of the memory it shares with us.
+Child spawn_isolated(int (*entry)(void*), void* argument, bool new_network) {
+  const Stack stack;
+  const int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | CLONE_NEWNS |
+                    CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | (new_network ? CLONE_NEWNET : 0) |
+                    SIGCHLD;
+  // A change of identity in the child clears this property of the memory it shares with us.
   const int dumpable = ::prctl(PR_GET_DUMPABLE);
   int pidfd = -1;
-  const int pid = ::clone(entry, stack + kStackBytes,
-                          CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, argument, &pidfd);
+  const int pid = ::clone(entry, stack.top(), flags, argument, &pidfd);
   const int error = errno;
   if (dumpable == 1) ::prctl(PR_SET_DUMPABLE, 1);
-  if (pid < 0) throw_errno("start a process", error);
+  if (pid < 0) throw_spawn_failure(error);
   return {pid, Fd(pidfd)};
 }
 
@@ -64,7 +95,5 @@ Fd open_pidfd_of_caller() {
   if (fd < 0) throw_errno("open a descriptor of this process");
   return Fd(fd);
 }
-
-unsigned effective_uid() { return ::geteuid(); }
 
 }  // namespace fastlayers::sys

@@ -11,14 +11,15 @@ struct Child {
   Fd pidfd;
 };
 
-// clone(2) with CLONE_VM | CLONE_VFORK | CLONE_PIDFD: `entry(argument)` runs on a stack of its own
-// while the calling thread is suspended, until the child executes a program or ends. Signals must
-// be blocked by the caller. What the child writes to memory the caller can read afterwards.
-// `entry` may only use what child_setup.hpp and credentials.hpp offer and must not return.
-Child spawn(int (*entry)(void*), void* argument);
+// clone(2) into new mount, PID, UTS and IPC (and network) namespaces, sharing memory and
+// descriptors. `entry(argument)` runs on a stack of its own, in place of the calling thread, which
+// sleeps until the child executes a program or ends: so the child may do whatever that thread could
+// do (allocate, throw and catch, open descriptors for its parent) except start threads or return.
+// All signals must be blocked. The child's working directory, root and file mode mask are its own.
+Child spawn_isolated(int (*entry)(void*), void* argument, bool new_network);
 
 struct ExitState {
-  int number = 0;         // exit code, or signal
+  int number = 0;  // exit code, or signal
   bool signalled = false;
 };
 
@@ -29,7 +30,5 @@ int kill_signal();  // SIGKILL
 
 // Of the calling thread (Linux 6.9) or else of its process: readable once that has ended.
 Fd open_pidfd_of_caller();
-
-unsigned effective_uid();
 
 }  // namespace fastlayers::sys

@@ -28,7 +28,7 @@ std::array<std::atomic<int>, kMaxCatchers> write_ends = [] {
 std::atomic<int> handlers_running{0};
 std::atomic<pid_t> owner{0};
 
-std::mutex registry;          // guards the three below
+std::mutex registry;  // guards the three below
 int catchers = 0;
 struct sigaction saved[NSIG];
 bool changed[NSIG];

@@ -54,20 +54,21 @@ Fd duplicate_above_stdio(int fd) {
   return copy;
 }
 
-bool wait_ready(std::span<Watch> watches, int timeout_ms) {
+Wait wait_ready(std::span<Watch> watches, int timeout_ms) {
   std::array<pollfd, kMaxWatches> polls{};
   if (watches.size() > polls.size()) throw Error(ErrorKind::limit, "too many streams to wait for");
   for (std::size_t i = 0; i < watches.size(); ++i) {
     polls[i].fd = watches[i].fd;
-    polls[i].events = static_cast<short>((watches[i].read ? POLLIN : 0) |
-                                         (watches[i].write ? POLLOUT : 0));
+    polls[i].events =
+        static_cast<short>((watches[i].read ? POLLIN : 0) | (watches[i].write ? POLLOUT : 0));
     watches[i].ready = false;
   }
   const int count = ::poll(polls.data(), watches.size(), timeout_ms);
   if (count < 0 && errno != EINTR) throw_errno("wait for the container");
-  if (count <= 0) return false;
+  if (count < 0) return Wait::interrupted;
+  if (count == 0) return Wait::timed_out;
   for (std::size_t i = 0; i < watches.size(); ++i) watches[i].ready = polls[i].revents != 0;
-  return true;
+  return Wait::ready;
 }
 
 std::optional<std::size_t> try_read(int fd, MutableBytes buffer) {

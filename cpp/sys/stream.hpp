@@ -18,8 +18,8 @@ struct Pipe {
   Fd write_end;
 };
 Pipe open_pipe();
-void set_non_blocking(int fd);        // of a stream that is ours alone
-Fd duplicate_above_stdio(int fd);     // close-on-exec, numbered 3 or higher
+void set_non_blocking(int fd);     // of a stream that is ours alone
+Fd duplicate_above_stdio(int fd);  // close-on-exec, numbered 3 or higher
 
 struct Watch {
   int fd = -1;  // -1: none
@@ -27,9 +27,9 @@ struct Watch {
   bool write = false;
   bool ready = false;  // out: readable, writable, hung up or broken
 };
+enum class Wait { ready, interrupted, timed_out };
 // Waits until one is ready, or a signal has been handled, or the time is over (-1: never).
-// True when one is ready.
-bool wait_ready(std::span<Watch> watches, int timeout_ms);
+Wait wait_ready(std::span<Watch> watches, int timeout_ms);
 
 // nullopt: nothing there now. 0: the end (also of a terminal whose other side is gone).
 std::optional<std::size_t> try_read(int fd, MutableBytes buffer);

@@ -16,6 +16,8 @@ constexpr char kOldFile = '\0';
 constexpr char kContiguous = '7';
 constexpr char kGnuSparse = 'S';
 
+// 1 EiB. No archive is so long: refused at once, not when its end is missed.
+constexpr std::uint64_t kLargestBody = std::uint64_t{1} << 60;
 constexpr std::uint32_t kModeMask = 07777;
 constexpr std::uint64_t kLargestId = 0xfffffffe;  // (uid_t)-1 means "no change" to chown(2)
 
@@ -67,9 +69,8 @@ std::uint64_t body_size(Block block, const std::uint64_t* record, std::uint64_t 
     if (number < 0) fail("the size is negative");
     size = static_cast<std::uint64_t>(number);
   }
-  // The padded end must be an offset that a file can have.
-  if (size > kLargestOffset - end - kBlockBytes) {
-    fail("the size " + std::to_string(size) + " is larger than any file");
+  if (size > kLargestBody || size > kLargestOffset - end - kBlockBytes) {
+    fail("the size " + std::to_string(size) + " is larger than any archive");
   }
   return size;
 }
@@ -102,7 +103,7 @@ MemberParser::Next MemberParser::begin(Block block, std::uint64_t end) {
   const char type = block[kTypeOffset];
   if (!is_regular(type) && (type < kHardlink || type > kFifo)) {
     throw Error(ErrorKind::unsupported,
-                "members of type " + quoted({&type, 1}) + " are not supported");
+                "members of type " + printable({&type, 1}) + " are not supported");
   }
   read_attributes(block);
   stored_ = body_size(block, record(&PaxRecords::size), end);
@@ -202,7 +203,8 @@ MemberParser::Next MemberParser::begin_pax_sparse() {
     return Next::sparse_map;
   }
   if (version != "0.0" && version != "0.1") {
-    throw Error(ErrorKind::unsupported, "sparse format " + quoted(version) + " is not supported");
+    throw Error(ErrorKind::unsupported,
+                "sparse format " + printable(version) + " is not supported");
   }
   if (list != nullptr) {
     parse_sparse_list(*list, limits_, header_.extents);
@@ -247,7 +249,7 @@ void MemberParser::done() {
 }
 
 std::string MemberParser::describe() const {
-  return named_ ? "tar member " + quoted(header_.path) : "tar header";
+  return named_ ? "tar member " + printable(header_.path) : "tar header";
 }
 
 }  // namespace fastlayers::tar

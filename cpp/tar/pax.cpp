@@ -35,7 +35,7 @@ std::optional<Number> decimal(std::string_view text) {
 std::uint64_t require_decimal(std::string_view key, std::string_view value) {
   const std::optional<std::uint64_t> number = decimal<std::uint64_t>(value);
   if (!number) {
-    fail("the PAX record " + quoted(key) + " is not a decimal number: " + quoted(value));
+    fail("the PAX record " + printable(key) + " is not a decimal number: " + printable(value));
   }
   return *number;
 }
@@ -91,14 +91,14 @@ class Parser {
   void refuse_global(std::string_view key, std::string_view value) const {
     if (scope_ == PaxScope::global && !value.empty()) {
       throw Error(ErrorKind::unsupported,
-                  "a global PAX header sets " + quoted(key) + ", which belongs to one member");
+                  "a global PAX header sets " + printable(key) + ", which belongs to one member");
     }
   }
 
   static void name(std::string_view key, std::string_view value, Record<std::string>& record) {
     if (value.empty()) return record.remove();
     if (value.find('\0') != std::string_view::npos) {
-      fail("there is a NUL in the PAX record " + quoted(key));
+      fail("there is a NUL in the PAX record " + printable(key));
     }
     record.set(std::string(value));
   }
@@ -111,7 +111,7 @@ class Parser {
   void mtime(std::string_view value) {
     if (value.empty()) return records_.mtime.remove();
     const std::optional<Timestamp> timestamp = parse_timestamp(value);
-    if (!timestamp) fail("the PAX record \"mtime\" is not a time: " + quoted(value));
+    if (!timestamp) fail("the PAX record \"mtime\" is not a time: " + printable(value));
     records_.mtime.set(*timestamp);
   }
 

@@ -50,7 +50,7 @@ bool is_utf8(std::string_view bytes) {
   return true;
 }
 
-std::string quoted(std::string_view name) {
+std::string printable(std::string_view name) {
   const bool cut = name.size() > kLongestQuote;
   if (cut) name = name.substr(0, kLongestQuote);
   // A cut inside a sequence makes the rest escaped, which is still readable.

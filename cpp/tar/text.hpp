@@ -10,6 +10,6 @@ bool is_utf8(std::string_view bytes);
 
 // For an error message: in double quotes, one line, control bytes (and in names that are not
 // UTF-8 all bytes above 127) as \xNN, very long names cut.
-std::string quoted(std::string_view name);
+std::string printable(std::string_view name);
 
 }  // namespace fastlayers::tar

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,7 +27,7 @@ constexpr std::uint32_t kNanosecondsPerSecond = 1'000'000'000;
 using Records = std::vector<std::pair<std::string, std::string>>;
 
 [[noreturn]] void refuse(ErrorKind kind, const Header& header, const std::string& what) {
-  throw Error(kind, "tar member " + quoted(header.path) + ": " + what);
+  throw Error(kind, "tar member " + printable(header.path) + ": " + what);
 }
 
 constexpr std::uint64_t largest_octal(Field field) {
@@ -43,7 +43,9 @@ class BlockWriter {
   }
 
   void put(Field field, std::string_view text) {
-    std::memcpy(block_.data() + field.offset, text.data(), text.size());
+    const Bytes bytes = as_bytes(text);
+    std::copy(bytes.begin(), bytes.end(),
+              block_.begin() + static_cast<std::ptrdiff_t>(field.offset));
   }
   void put_type(char type) { block_[kTypeOffset] = static_cast<std::byte>(type); }
 
@@ -103,7 +105,7 @@ bool mtime_fits(const Header& header) {
 
 void check(const Header& header) {
   if (header.type < kFile || header.type > kFifo) {
-    refuse(ErrorKind::invalid, header, "cannot write type " + quoted({&header.type, 1}));
+    refuse(ErrorKind::invalid, header, "cannot write type " + printable({&header.type, 1}));
   }
   if (header.path.empty()) refuse(ErrorKind::invalid, header, "it has no name");
   if (header.type == kFile && header.path.ends_with('/')) {
@@ -120,7 +122,7 @@ void check(const Header& header) {
     if (name.empty() || name.find('=') != std::string::npos ||
         name.find('\0') != std::string::npos) {
       refuse(ErrorKind::invalid, header,
-             "PAX has no spelling for the extended attribute " + quoted(name));
+             "PAX has no spelling for the extended attribute " + printable(name));
     }
   }
   if (header.dev_major > largest_octal(kDevMajorField) ||

@@ -21,6 +21,8 @@ using table::Kind;
 using table::Table;
 
 constexpr std::size_t kBatch = 1024;
+// Files of this size are worth asking where their holes are: tars and side files keep holes.
+constexpr std::uint64_t kSparseBytes = 1 << 20;
 
 // Open descriptors of the directories that lead to the current one. Moving to the next entry in
 // path order closes and opens only what differs.
@@ -164,9 +166,8 @@ class TreeWriter {
   void make_file(int dir, const std::string& name, const Entry& e) {
     const sys::Fd file = sys::open_at(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
     if (e.size > 0) {
-      const bool side = (e.flags & table::kSide) != 0;
-      const int from = data_(e.layer, side);
-      if (side) {
+      const int from = data_(e.layer, (e.flags & table::kSide) != 0);
+      if (e.size >= kSparseBytes) {
         copy_sparse(from, e, file.get());
       } else {
         sys::copy_range(from, e.data_offset, file.get(), e.size);

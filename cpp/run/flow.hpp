@@ -1,0 +1,63 @@
+// Flow: bytes going one way, from a stream that is read when it has something to streams that are
+// written when they take it. At most one buffer is held.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "sys/fd.hpp"
+#include "sys/stream.hpp"
+
+namespace fastlayers::run {
+
+// From the container to the caller (-1: nowhere) and to the log (-1: none). When the caller's side
+// is gone the container's is closed as well, so that it learns of it.
+class OutputFlow {
+ public:
+  OutputFlow(sys::Fd source, int sink, int log_fd);
+
+  bool finished() const { return !source_ && pending_.empty(); }
+  bool holds_bytes() const { return !pending_.empty(); }
+  bool source_closed() const { return !source_; }
+  sys::Watch watch() const;
+  void step();  // watch() was ready
+  const std::string& lost() const { return lost_; }
+
+ private:
+  void read();
+  void write();
+
+  sys::Fd source_;
+  int sink_;
+  sys::StreamKind sink_kind_;
+  int log_fd_;
+  std::vector<std::byte> buffer_;
+  Bytes pending_;
+  std::string lost_;
+};
+
+// From the caller to the container. `sink` is the container's terminal (borrowed) or a pipe to it
+// (owned, closed at the end of the input).
+class InputFlow {
+ public:
+  InputFlow(int source, int terminal);
+  InputFlow(int source, sys::Fd pipe);
+
+  sys::Watch watch() const;
+  void step();
+
+ private:
+  void read();
+  void end_input();
+
+  int source_;
+  sys::Fd pipe_;
+  int sink_;
+  bool is_terminal_;
+  char last_byte_ = '\n';
+  std::vector<std::byte> buffer_;
+  Bytes pending_;
+};
+
+}  // namespace fastlayers::run

@@ -1,0 +1,90 @@
+#include "run/launch.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "base/error.hpp"
+#include "run/birth.hpp"
+#include "run/relay.hpp"
+#include "sys/file.hpp"
+#include "sys/process.hpp"
+#include "sys/signal.hpp"
+#include "sys/stream.hpp"
+#include "sys/terminal.hpp"
+
+namespace fastlayers::run {
+
+namespace {
+
+constexpr int kSignalBase = 128;
+constexpr unsigned kLogMode = 0640;
+
+void check(const LaunchSpec& spec) {
+  if (spec.argv.empty()) throw Error(ErrorKind::invalid, "no command specified");
+  for (const auto& argument : spec.argv) {
+    if (argument.find('\0') != std::string::npos) {
+      throw Error(ErrorKind::invalid, "an argument of the command contains a NUL byte");
+    }
+  }
+  if (spec.directory.empty() || spec.directory.front() != '/') {
+    throw Error(ErrorKind::invalid,
+                "the container's directory \"" + spec.directory + "\" is not an absolute path");
+  }
+}
+
+sys::Fd open_log(const LaunchSpec& spec) {
+  if (!spec.log) return {};
+  return sys::open(spec.directory + "/log", O_WRONLY | O_CREAT | O_APPEND, kLogMode);
+}
+
+std::unique_ptr<sys::RawMode> enter_raw_mode(const LaunchSpec& spec) {
+  const bool types = spec.tty && spec.attach && spec.interactive;
+  if (!types || !sys::is_terminal(spec.stdin_fd)) return nullptr;
+  return std::make_unique<sys::RawMode>(spec.stdin_fd);
+}
+
+// Nothing may leave launch() while the container runs on.
+class EndOnFailure {
+ public:
+  explicit EndOnFailure(const sys::Child& child) : child_(&child) {}
+  EndOnFailure(const EndOnFailure&) = delete;
+  EndOnFailure& operator=(const EndOnFailure&) = delete;
+  ~EndOnFailure() {
+    if (child_ == nullptr) return;
+    try {
+      sys::send_signal(child_->pidfd, sys::kill_signal());
+      sys::reap(child_->pidfd);
+    } catch (const Error&) {
+      // The error on its way tells more.
+    }
+  }
+  void dismiss() { child_ = nullptr; }
+
+ private:
+  const sys::Child* child_;
+};
+
+}  // namespace
+
+ExitStatus launch(const LaunchSpec& spec, const std::function<void(int pid)>& started) {
+  check(spec);
+  const sys::Fd log = open_log(spec);
+  const sys::NoBrokenPipeSignal no_broken_pipe_signal;
+  sys::SignalCatcher signals;
+  const auto raw_mode = enter_raw_mode(spec);
+
+  Birth birth(spec);
+  Newborn newborn = birth.wait();
+  EndOnFailure guard(newborn.child);
+  if (started) started(newborn.child.pid);
+
+  ExitStatus status;
+  status.lost_output = relay_until_end({spec, newborn, signals, raw_mode.get(), log.get()});
+  guard.dismiss();
+  const sys::ExitState state = sys::reap(newborn.child.pidfd);
+  status.signalled = state.signalled;
+  status.code = state.signalled ? kSignalBase + state.number : state.number;
+  return status;
+}
+
+}  // namespace fastlayers::run

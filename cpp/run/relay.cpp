@@ -1,0 +1,132 @@
+#include "run/relay.hpp"
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "run/flow.hpp"
+#include "sys/process.hpp"
+#include "sys/stream.hpp"
+
+namespace fastlayers::run {
+
+namespace {
+
+// After the end of a container its output is all there, except what a terminal is still pushing
+// through a kernel worker.
+constexpr int kTerminalGrace_ms = 100;
+
+class Loop {
+ public:
+  explicit Loop(const Relay& relay) : relay_(relay) {
+    const LaunchSpec& spec = relay.spec;
+    Streams& stdio = relay.newborn.stdio;
+    const int out = spec.attach ? spec.stdout_fd : -1;
+    const int err = spec.attach ? spec.stderr_fd : -1;
+    terminal_fd_ = stdio.terminal.get();
+    if (stdio.terminal) {
+      host_terminal_ = host_terminal(spec);
+      if (spec.attach && spec.interactive) input_.emplace(spec.stdin_fd, terminal_fd_);
+      outputs_[0].emplace(std::move(stdio.terminal), out, relay.log_fd);
+    }
+    if (stdio.input) input_.emplace(spec.stdin_fd, std::move(stdio.input));
+    if (stdio.output) outputs_[0].emplace(std::move(stdio.output), out, relay.log_fd);
+    if (stdio.error) outputs_[1].emplace(std::move(stdio.error), err, relay.log_fd);
+  }
+
+  void run() {
+    resize();  // in case it changed while the container was being made
+    while (!(exited_ && outputs_finished()) && !abandoned_) {
+      std::array<sys::Watch, 5> watches{};
+      if (!exited_) watches[0] = {relay_.newborn.child.pidfd.get(), true, false, false};
+      watches[1] = {relay_.signals.fd(), true, false, false};
+      if (input_ && !exited_) watches[2] = input_->watch();
+      for (std::size_t i = 0; i < 2; ++i) {
+        if (outputs_[i] && !outputs_[i]->finished()) watches[3 + i] = outputs_[i]->watch();
+      }
+      const auto wait = sys::wait_ready(watches, timeout_ms());
+      if (wait == sys::Wait::timed_out) return;
+      if (wait == sys::Wait::ready) handle(watches);
+    }
+  }
+
+  std::string lost() const {
+    for (const auto& output : outputs_) {
+      if (output && !output->lost().empty()) return output->lost();
+    }
+    return {};
+  }
+
+ private:
+  bool outputs_finished() const {
+    for (const auto& output : outputs_) {
+      if (output && !output->finished()) return false;
+    }
+    return true;
+  }
+
+  // A descriptor of the container's output that was passed to somebody outside may stay open for
+  // ever: after the end, what is not there at once is not waited for.
+  int timeout_ms() const {
+    if (!exited_) return -1;
+    for (const auto& output : outputs_) {
+      if (output && output->holds_bytes()) return -1;
+    }
+    return terminal_fd_ >= 0 ? kTerminalGrace_ms : 0;
+  }
+
+  void handle(const std::array<sys::Watch, 5>& watches) {
+    if (watches[1].ready) take_signals();
+    if (watches[2].ready) input_->step();
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (!watches[3 + i].ready) continue;
+      outputs_[i]->step();
+      // The descriptor goes with its flow; whoever types into a closed terminal is not heard.
+      if (i == 0 && terminal_fd_ >= 0 && outputs_[0]->source_closed()) {
+        input_.reset();
+        terminal_fd_ = -1;
+      }
+    }
+    if (watches[0].ready) exited_ = true;
+  }
+
+  void take_signals() {
+    while (const auto signal = relay_.signals.next()) {
+      if (sys::is_resize(*signal)) {
+        resize();
+      } else if (sys::is_continue(*signal)) {
+        if (relay_.raw_mode != nullptr) relay_.raw_mode->apply_again();
+        resize();
+      } else if (exited_) {
+        // Nobody left to pass it to: it can only mean us, waiting for a reader of our output.
+        abandoned_ = abandoned_ || sys::is_termination(*signal);
+      } else {
+        sys::send_signal(relay_.newborn.child.pidfd, *signal);
+      }
+    }
+  }
+
+  void resize() const {
+    if (host_terminal_ >= 0 && terminal_fd_ >= 0) {
+      sys::copy_window_size(host_terminal_, terminal_fd_);
+    }
+  }
+
+  const Relay& relay_;
+  int host_terminal_ = -1;
+  int terminal_fd_ = -1;  // owned by its output flow
+  std::optional<InputFlow> input_;
+  std::array<std::optional<OutputFlow>, 2> outputs_;
+  bool exited_ = false;
+  bool abandoned_ = false;
+};
+
+}  // namespace
+
+std::string relay_until_end(const Relay& relay) {
+  Loop loop(relay);
+  loop.run();
+  return loop.lost();
+}
+
+}  // namespace fastlayers::run

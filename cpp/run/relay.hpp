@@ -1,0 +1,27 @@
+// Relay: what the parent of a container does while it runs. Copies input and output between the
+// caller's streams and the container's, forwards signals, keeps the log, waits for the end.
+#pragma once
+
+#include <string>
+
+#include "run/birth.hpp"
+#include "run/launch.hpp"
+#include "sys/signal.hpp"
+#include "sys/terminal.hpp"
+
+namespace fastlayers::run {
+
+struct Relay {
+  const LaunchSpec& spec;
+  Newborn& newborn;
+  sys::SignalCatcher& signals;
+  sys::RawMode* raw_mode = nullptr;  // of the caller's terminal, if it is in raw mode
+  int log_fd = -1;                   // -1: no log
+};
+
+// Returns when the container has ended and all it wrote has been passed on; does not reap it.
+// The result says what could not be written ("" if nothing): a full disk does not end a container
+// and must not hide how it ended.
+std::string relay_until_end(const Relay& relay);
+
+}  // namespace fastlayers::run

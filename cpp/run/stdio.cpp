@@ -1,0 +1,90 @@
+#include "run/stdio.hpp"
+
+#include <utility>
+
+#include "sys/file.hpp"
+#include "sys/node.hpp"
+#include "sys/stream.hpp"
+#include "sys/terminal.hpp"
+
+namespace fastlayers::run {
+
+namespace {
+
+using sys::StreamKind;
+
+constexpr unsigned kSameGroup = static_cast<unsigned>(-1);
+
+bool can_be_handed_over(StreamKind kind, unsigned uid) {
+  return uid == 0 && (kind == StreamKind::pipe || kind == StreamKind::socket);
+}
+
+void open_input(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid, Streams& stdio) {
+  const StreamKind kind =
+      spec.attach && spec.interactive ? sys::stream_kind(spec.stdin_fd) : StreamKind::null_device;
+  if (kind == StreamKind::null_device || kind == StreamKind::closed) {
+    stdio.child[0] = sys::duplicate_above_stdio(open_null(mounts).get());
+  } else if (can_be_handed_over(kind, uid)) {
+    stdio.child[0] = sys::duplicate_above_stdio(spec.stdin_fd);
+  } else {
+    sys::Pipe pipe = sys::open_pipe();
+    sys::set_owner(pipe.read_end.get(), uid, kSameGroup);
+    stdio.child[0] = sys::duplicate_above_stdio(pipe.read_end.get());
+    stdio.input = std::move(pipe.write_end);
+    sys::set_non_blocking(stdio.input.get());
+  }
+}
+
+// Returns our end, if it is relayed.
+sys::Fd open_output(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid, int fd,
+                    sys::Fd& child) {
+  const StreamKind kind = spec.attach ? sys::stream_kind(fd) : StreamKind::null_device;
+  const bool is_null = kind == StreamKind::null_device || kind == StreamKind::closed;
+  if (!spec.log && is_null) {
+    child = sys::duplicate_above_stdio(open_null(mounts).get());
+    return {};
+  }
+  if (!spec.log && can_be_handed_over(kind, uid)) {
+    child = sys::duplicate_above_stdio(fd);
+    return {};
+  }
+  sys::Pipe pipe = sys::open_pipe();
+  sys::set_owner(pipe.write_end.get(), uid, kSameGroup);
+  sys::set_non_blocking(pipe.read_end.get());
+  child = sys::duplicate_above_stdio(pipe.write_end.get());
+  return std::move(pipe.read_end);
+}
+
+void open_terminal(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid, Streams& stdio) {
+  sys::Pty pty = sys::open_pty(mounts.devpts.get());
+  sys::set_owner(pty.slave.get(), uid, kSameGroup);
+  sys::copy_window_size(host_terminal(spec), pty.master.get());
+  mount_console(mounts, pty.slave.get());
+  sys::set_non_blocking(pty.master.get());
+  for (sys::Fd& fd : stdio.child) fd = sys::duplicate_above_stdio(pty.slave.get());
+  stdio.terminal = std::move(pty.master);
+}
+
+}  // namespace
+
+Streams open_stdio(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid) {
+  Streams stdio;
+  if (spec.tty) {
+    open_terminal(spec, mounts, uid, stdio);
+    return stdio;
+  }
+  open_input(spec, mounts, uid, stdio);
+  stdio.output = open_output(spec, mounts, uid, spec.stdout_fd, stdio.child[1]);
+  stdio.error = open_output(spec, mounts, uid, spec.stderr_fd, stdio.child[2]);
+  return stdio;
+}
+
+int host_terminal(const LaunchSpec& spec) {
+  if (!spec.attach) return -1;
+  for (const int fd : {spec.stdout_fd, spec.stdin_fd, spec.stderr_fd}) {
+    if (sys::is_terminal(fd)) return fd;
+  }
+  return -1;
+}
+
+}  // namespace fastlayers::run

@@ -1,0 +1,30 @@
+// Streams: where the container's three standard streams lead.
+//
+// A pipe or a socket of ours is handed to the container as it is: nothing is copied. All else is
+// relayed, because a container that holds a file can open it again through /proc/self/fd, for
+// writing or from its beginning, one that holds our terminal can change its modes, and a user that
+// is not root could not open /dev/stdout.
+#pragma once
+
+#include "run/launch.hpp"
+#include "run/system_mount.hpp"
+#include "sys/fd.hpp"
+
+namespace fastlayers::run {
+
+struct Streams {
+  sys::Fd child[3];  // numbered above 2
+  // Our ends of what is relayed; unset for what is not.
+  sys::Fd terminal;  // carries input and output
+  sys::Fd input;
+  sys::Fd output;
+  sys::Fd error;
+};
+
+// `uid` owns what is made. With a terminal the size of ours is set on it.
+Streams open_stdio(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid);
+
+// The terminal whose size counts, of the caller's descriptors; -1: none.
+int host_terminal(const LaunchSpec& spec);
+
+}  // namespace fastlayers::run

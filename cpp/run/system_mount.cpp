@@ -1,0 +1,207 @@
+#include "run/system_mount.hpp"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "run/target.hpp"
+#include "sys/file.hpp"
+#include "sys/mount_api.hpp"
+#include "sys/mount_point.hpp"
+#include "sys/node.hpp"
+
+namespace fastlayers::run {
+
+namespace {
+
+using Options = std::vector<std::pair<const char*, const char*>>;
+
+constexpr unsigned kBare = sys::kNoSuid | sys::kNoDevices | sys::kNoExecute;
+
+struct Device {
+  const char* name;
+  unsigned major;
+  unsigned minor;
+};
+constexpr Device kDevices[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
+                               {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+
+constexpr std::pair<const char*, const char*> kLinks[] = {
+    {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+    {"stderr", "/proc/self/fd/2"}, {"core", "/proc/kcore"},      {"ptmx", "pts/ptmx"}};
+
+// Docker's lists: what tells of the host or would steer it.
+constexpr const char* kMaskedProc[] = {"acpi",       "asound",        "interrupts",  "kcore",
+                                       "keys",       "latency_stats", "sched_debug", "scsi",
+                                       "timer_list", "timer_stats"};
+constexpr const char* kReadOnlyProc[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
+constexpr const char* kMaskedSys[] = {"firmware", "devices/virtual/powercap"};
+
+sys::Fd new_mount(const char* type, const Options& options, unsigned flags) {
+  sys::FsContext context(type);
+  context.set_string("source", type);
+  for (const auto& [key, value] : options) {
+    if (value == nullptr) {
+      context.set_flag(key);
+    } else {
+      context.set_string(key, value);
+    }
+  }
+  context.create();
+  sys::Fd mount = context.mount(sys::Access::read_write);
+  if (flags != 0) sys::add_mount_flags(mount.get(), flags, false);
+  return mount;
+}
+
+void attach(const sys::Fd& mount, const sys::Fd& target) {
+  sys::attach_mount_at(mount.get(), target.get(), "");
+}
+
+// Where no device may be made (inside another container), the host's own is lent, read-only: that
+// keeps its inode from being changed but not the device from being written.
+sys::Fd borrow_device(int dev_fd, const Device& device) {
+  const std::string path = std::string("/dev/") + device.name;
+  const sys::Fd host = sys::open(path, O_PATH);
+  const auto status = sys::stat_fd(host.get());
+  if (!S_ISCHR(status.st_mode) || sys::device_major(status) != device.major ||
+      sys::device_minor(status) != device.minor) {
+    throw Error(ErrorKind::unsupported, path + " of the host is not the device of that name");
+  }
+  sys::open_at(dev_fd, device.name, O_WRONLY | O_CREAT | O_EXCL, 0666);
+  sys::Fd mount = sys::clone_mount_at(host.get(), "", false);
+  sys::add_mount_flags(mount.get(), sys::kReadOnly | sys::kNoSuid | sys::kNoExecute, false);
+  return mount;
+}
+
+// A mount of one device, to be put on its name in `dev_fd` later.
+sys::Fd make_device(int dev_fd, const Device& device) {
+  try {
+    sys::make_node_at(dev_fd, device.name, S_IFCHR, device.major, device.minor);
+  } catch (const Error& error) {
+    if (error.errno_value() != EPERM) throw;
+    return borrow_device(dev_fd, device);
+  }
+  sys::set_mode_at(dev_fd, device.name, 0666);
+  return sys::clone_mount_at(dev_fd, device.name, false);
+}
+
+void mount_below(int dev_fd, const char* name, const sys::Fd& mount) {
+  sys::make_directory_at(dev_fd, name, 0755);
+  sys::attach_mount_at(mount.get(), dev_fd, name);
+}
+
+SystemMounts mount_dev(int root_fd) {
+  SystemMounts mounts;
+  mounts.dev = new_mount("tmpfs", {{"mode", "755"}, {"size", "65536k"}}, sys::kNoSuid);
+  attach(mounts.dev, open_system_point(root_fd, "dev"));
+  const int dev = mounts.dev.get();
+
+  std::vector<sys::Fd> devices;
+  for (const Device& device : kDevices) devices.push_back(make_device(dev, device));
+  sys::add_mount_flags(dev, sys::kNoDevices, false);
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    sys::attach_mount_at(devices[i].get(), dev, kDevices[i].name);
+  }
+  for (const auto& [name, target] : kLinks) sys::make_symlink_at(dev, name, target);
+
+  mounts.devpts = new_mount(
+      "devpts", {{"newinstance", nullptr}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
+      sys::kNoSuid | sys::kNoExecute);
+  mount_below(dev, "pts", mounts.devpts);
+  mount_below(dev, "shm", new_mount("tmpfs", {{"mode", "1777"}, {"size", "65536k"}}, kBare));
+  mount_below(dev, "mqueue", new_mount("mqueue", {}, kBare));
+  return mounts;
+}
+
+// Hides one object of a file system of ours, if it has it: a directory behind an empty one, a file
+// behind the null device.
+void mask(int fs_fd, const std::string& path, int dev_fd) {
+  const auto target = sys::try_open_in_root(fs_fd, path, O_PATH | O_NOFOLLOW);
+  if (!target) {
+    if (errno == ENOENT || errno == ENOTDIR) return;
+    throw_errno("hide " + path + " of the system");
+  }
+  if (S_ISDIR(sys::stat_fd(target->get()).st_mode)) {
+    attach(new_mount("tmpfs", {{"mode", "755"}, {"nr_inodes", "1"}}, kBare | sys::kReadOnly),
+           *target);
+  } else {
+    attach(sys::clone_mount_at(dev_fd, "null", false), *target);
+  }
+}
+
+void make_read_only(int fs_fd, const char* name) {
+  const auto target = sys::try_open_in_root(fs_fd, name, O_PATH | O_NOFOLLOW);
+  if (!target) {
+    if (errno == ENOENT) return;
+    throw_errno(std::string("protect /proc/") + name);
+  }
+  const sys::Fd copy = sys::clone_mount_at(target->get(), "", true);
+  sys::add_mount_flags(copy.get(), kBare | sys::kReadOnly, true);
+  attach(copy, *target);
+}
+
+void mount_proc(int root_fd, int dev_fd) {
+  const sys::Fd proc = new_mount("proc", {}, kBare);
+  attach(proc, open_system_point(root_fd, "proc"));
+  for (const char* name : kMaskedProc) mask(proc.get(), name, dev_fd);
+  for (const char* name : kReadOnlyProc) make_read_only(proc.get(), name);
+}
+
+void mask_thermal_counters(int sys_fd, int dev_fd) {
+  const std::string cpus = "devices/system/cpu";
+  if (!sys::try_open_in_root(sys_fd, cpus + "/cpu0/thermal_throttle", O_PATH)) return;
+  const sys::Fd directory = sys::open_in_root(sys_fd, cpus, O_RDONLY | O_DIRECTORY);
+  for (const auto& name : sys::list_dir(directory.get())) {
+    if (name.starts_with("cpu")) mask(directory.get(), name + "/thermal_throttle", dev_fd);
+  }
+}
+
+void mount_cgroups(int sys_fd) {
+  const auto host = sys::try_open("/sys/fs/cgroup", O_PATH | O_DIRECTORY);
+  const auto target = sys::try_open_in_root(sys_fd, "fs/cgroup", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (!host || !target) return;
+  const sys::Fd copy = sys::clone_mount_at(host->get(), "", true);
+  sys::add_mount_flags(copy.get(), kBare | sys::kReadOnly, true);
+  attach(copy, *target);
+}
+
+void mount_sys(int root_fd, int dev_fd) {
+  const sys::Fd target = open_system_point(root_fd, "sys");
+  sys::Fd mount;
+  try {
+    mount = new_mount("sysfs", {}, kBare | sys::kReadOnly);
+    attach(mount, target);
+    mount_cgroups(mount.get());
+  } catch (const Error& error) {
+    // Refused where the network namespace is not ours to show; then the host's, as it is.
+    if (mount || (error.errno_value() != EPERM && error.errno_value() != EACCES)) throw;
+    mount = sys::clone_mount_at(sys::open("/sys", O_PATH).get(), "", true);
+    sys::add_mount_flags(mount.get(), kBare | sys::kReadOnly, true);
+    attach(mount, target);
+  }
+  for (const char* path : kMaskedSys) mask(mount.get(), path, dev_fd);
+  mask_thermal_counters(mount.get(), dev_fd);
+}
+
+}  // namespace
+
+SystemMounts mount_system(int root_fd) {
+  SystemMounts mounts = mount_dev(root_fd);
+  mount_proc(root_fd, mounts.dev.get());
+  mount_sys(root_fd, mounts.dev.get());
+  return mounts;
+}
+
+void mount_console(const SystemMounts& mounts, int terminal_fd) {
+  sys::open_at(mounts.dev.get(), "console", O_WRONLY | O_CREAT | O_EXCL, 0600);
+  sys::attach_mount_at(sys::clone_mount_at(terminal_fd, "", false).get(), mounts.dev.get(),
+                       "console");
+}
+
+sys::Fd open_null(const SystemMounts& mounts) {
+  return sys::open_at(mounts.dev.get(), "null", O_RDWR | O_NOCTTY);
+}
+
+}  // namespace fastlayers::run

@@ -1,0 +1,30 @@
+// /proc, /dev and /sys of a container.
+//
+// All of them are new file systems of ours, so that nothing in an image can stand in for a part of
+// them; they are reached through their own descriptors while they are being furnished.
+//
+// A container keeps Docker's capability to make device nodes, but there is no device cgroup that
+// would limit what they open. So the root, the volumes and /dev itself are mounted without devices,
+// and each node of /dev is a mount of its own, of that one device.
+#pragma once
+
+#include "sys/fd.hpp"
+
+namespace fastlayers::run {
+
+struct SystemMounts {
+  sys::Fd dev;     // root directory of /dev
+  sys::Fd devpts;  // root directory of /dev/pts
+};
+
+// `root_fd` is attached in the calling thread's own mount namespace; the thread's children are in
+// the container's PID namespace and it is itself in the container's network namespace.
+SystemMounts mount_system(int root_fd);
+
+// Puts the terminal on /dev/console.
+void mount_console(const SystemMounts& mounts, int terminal_fd);
+
+// The null device of the container: unlike the host's it is no harm if the container changes it.
+sys::Fd open_null(const SystemMounts& mounts);
+
+}  // namespace fastlayers::run

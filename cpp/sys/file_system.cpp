@@ -1,0 +1,37 @@
+#include "sys/file_system.hpp"
+
+#include <sys/vfs.h>
+
+#include <cstdint>
+
+namespace fastlayers::sys {
+
+namespace {
+
+struct Name {
+  std::uint32_t magic;  // statfs(2), f_type
+  const char* name;
+};
+
+constexpr Name kNames[] = {
+    {0xef53, "ext4"},         {0x58465342, "xfs"},   {0x9123683e, "btrfs"},
+    {0xf2f52010, "f2fs"},     {0x2fc12fc1, "zfs"},   {0xca451a4e, "bcachefs"},
+    {0x01021994, "tmpfs"},    {0x858458f6, "ramfs"}, {0x794c7630, "overlayfs"},
+    {0x6969, "nfs"},          {0x65735546, "fuse"},  {0xff534d42, "cifs"},
+    {0xfe534d42, "smb2"},     {0x01021997, "9p"},    {0xe0f5e1e2, "erofs"},
+    {0x73717368, "squashfs"}, {0x4d44, "vfat"},      {0x2011bab0, "exfat"},
+};
+
+}  // namespace
+
+std::string file_system_name(const std::string& path) {
+  struct statfs info {};
+  if (::statfs(path.c_str(), &info) == 0) {
+    for (const Name& known : kNames) {
+      if (known.magic == static_cast<std::uint32_t>(info.f_type)) return known.name;
+    }
+  }
+  return "an unknown file system";
+}
+
+}  // namespace fastlayers::sys
