@@ -51,7 +51,8 @@ def _report(loads: dict[str, list[Cost]], starts: dict[str, list[Cost]]) -> None
         peak = max(cost.peak_bytes for cost in costs) / 1e6
         print(_row(name, [cost.seconds for cost in costs], first, f"{peak:.0f} MB"))
     print(
-        "\n| run --rm IMAGE true | median | spread | ratio | over the interpreter |\n|---|---|---|---|---|"
+        "\n| run --rm IMAGE true | median | spread | ratio | over the interpreter |\n"
+        "|---|---|---|---|---|"
     )
     bare = statistics.median(cost.seconds for cost in starts["python -c pass"])
     named = {name: [c.seconds for c in costs] for name, costs in starts.items() if costs}
@@ -73,7 +74,8 @@ def main(argv: list[str]) -> int:
             print(f"skipped: {contestant.name}: {why}")
     image = make_image(args.scale)
     print(
-        f"{image.files} entries, {image.tar_bytes / 1e6:.0f} MB of tar, {image.blob_bytes / 1e6:.0f} MB gzip"
+        f"{image.files} entries, {image.tar_bytes / 1e6:.0f} MB of tar, "
+        f"{image.blob_bytes / 1e6:.0f} MB gzip"
     )
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     reference = tree_digest.of_image(image)

@@ -17,7 +17,8 @@ void BlockEncoder::write(Bytes bytes) {
     }
     if (pending_.capacity() == 0) pending_.reserve(kBlockBytes);
     const std::size_t count = std::min(bytes.size(), kBlockBytes - pending_.size());
-    pending_.insert(pending_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+    pending_.insert(pending_.end(), bytes.begin(),
+                    bytes.begin() + static_cast<std::ptrdiff_t>(count));
     bytes = bytes.subspan(count);
     if (pending_.size() == kBlockBytes) {
       block(pending_, false);

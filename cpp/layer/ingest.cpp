@@ -309,6 +309,8 @@ LayerInfo Ingest::finish() {
     if (plain) p.blob_digest.hash = p.diff_id.hash;
     p.verify();
     const blob::BlobStore& blobs = p.store.blobs();
+    p.tar.flush();
+    p.recorder.rescue_tail(p.tar.fd(), p.tar.size());
     const table::Table table = p.recorder.finish(p.diff_id, p.tar.size());
     blobs.sync();
     blobs.publish(p.tar, p.diff_id.hash);

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "sys/node.hpp"
+#include "tar/block.hpp"
 
 namespace fastlayers::layer {
 
@@ -170,23 +172,49 @@ void Recorder::body(Bytes bytes) {
 void Recorder::end_member() {
   if (file_ == nullptr) return;
   if (sparse_) end_sparse();
-  if (file_->size > 0) file_->xxh3 = hash_.finish();
+  if (file_->size > 0) {
+    file_->xxh3 = hash_.finish();
+    if ((file_->flags & table::kSide) == 0) last_file_ = builder_.size() - 1;
+  }
   file_ = nullptr;
 }
 
-void Recorder::begin_sparse(tar::Header& header) {
-  if (!side_.fd) side_ = sys::create_temporary(scratch_);
-  side_size_ = (side_size_ + kSideAlignment - 1) / kSideAlignment * kSideAlignment;
-  if (file_->size > kMaxSideBytes || side_size_ + file_->size > kMaxSideBytes) {
+// Room for an expanded file in the side file; returns where it begins.
+std::uint64_t Recorder::reserve_side(std::uint64_t bytes) {
+  if (bytes > kMaxSideBytes || side_size_ + bytes > kMaxSideBytes) {
     throw Error(ErrorKind::limit, "the sparse files of the layer expand to more than 256 GiB");
   }
+  if (!side_.fd) side_ = sys::create_temporary(scratch_);
+  const std::uint64_t offset = (side_size_ + kSideAlignment - 1) / kSideAlignment * kSideAlignment;
+  side_size_ = offset + bytes;
+  return offset;
+}
+
+// Whole blocks, so that a block device made of the file holds all of it.
+void Recorder::pad_side() {
+  sys::truncate(side_.fd.get(), (side_size_ + kSideAlignment - 1) / kSideAlignment * kSideAlignment);
+}
+
+void Recorder::begin_sparse(tar::Header& header) {
+  file_->data_offset = reserve_side(file_->size);
   file_->flags |= table::kSide;
-  file_->data_offset = side_size_;
   extents_ = std::move(header.extents);
   extent_ = 0;
   extent_done_ = 0;
   hashed_ = 0;
   sparse_ = true;
+}
+
+void Recorder::rescue_tail(int tar_fd, std::uint64_t stream_bytes) {
+  if (!last_file_ || stream_bytes % tar::kBlockBytes == 0) return;
+  table::Entry& e = builder_.entry(*last_file_);
+  if (e.data_offset + e.size <= stream_bytes / tar::kBlockBytes * tar::kBlockBytes) return;
+  const std::uint64_t offset = reserve_side(e.size);
+  sys::seek(side_.fd.get(), offset);
+  sys::copy_range(tar_fd, e.data_offset, side_.fd.get(), e.size);
+  e.data_offset = offset;
+  e.flags |= table::kSide;
+  pad_side();
 }
 
 void Recorder::sparse_body(Bytes bytes) {
@@ -212,9 +240,7 @@ void Recorder::sparse_body(Bytes bytes) {
 
 void Recorder::end_sparse() {
   hash_.update_zeros(file_->size - hashed_);
-  side_size_ = file_->data_offset + file_->size;
-  // Whole blocks, so that a block device made of the file holds all of it.
-  sys::truncate(side_.fd.get(), (side_size_ + kSideAlignment - 1) / kSideAlignment * kSideAlignment);
+  pad_side();
   sparse_ = false;
 }
 

@@ -5,6 +5,7 @@
 // are expanded into a side file. Errors name the entry. Not thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "digest/xxh3.hpp"
@@ -33,6 +34,9 @@ class Recorder : public tar::Visitor {
   void body(Bytes bytes) override;
   void end_member() override;
 
+  // A stream may end within the padding of its last file. No block device can show a cut-off
+  // block, so that file is copied from the tar into the side file.
+  void rescue_tail(int tar_fd, std::uint64_t stream_bytes);
   // The finished table (tar order) of the stream of `stream_bytes` bytes.
   table::Table finish(const digest::DiffId& diff_id, std::uint64_t stream_bytes);
   bool has_side() const { return side_size_ > 0; }
@@ -41,6 +45,8 @@ class Recorder : public tar::Visitor {
  private:
   void add(tar::Header& header);
   bool add_marker(const tar::Header& header, const std::string& path);
+  std::uint64_t reserve_side(std::uint64_t bytes);
+  void pad_side();
   void begin_sparse(tar::Header& header);
   void sparse_body(Bytes bytes);
   void end_sparse();
@@ -50,6 +56,7 @@ class Recorder : public tar::Visitor {
   std::uint64_t content_bytes_ = 0;
   digest::Xxh3 hash_;
   table::Entry* file_ = nullptr;  // the record whose body is streaming by
+  std::optional<std::size_t> last_file_;  // index of the last file with contents in the tar
   sys::TemporaryFile side_;
   std::uint64_t side_size_ = 0;
   std::vector<tar::Extent> extents_;

@@ -1,6 +1,6 @@
 #include "run/birth.hpp"
 
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include "base/error.hpp"
@@ -12,6 +12,7 @@
 #include "run/system_mount.hpp"
 #include "run/target.hpp"
 #include "run/volume.hpp"
+#include "sys/child_setup.hpp"
 #include "sys/file.hpp"
 #include "sys/mount_api.hpp"
 #include "sys/mount_point.hpp"
@@ -22,6 +23,12 @@ namespace fastlayers::run {
 
 namespace {
 
+struct Cradle {
+  const LaunchSpec& spec;
+  Program program;
+  std::exception_ptr failure;
+};
+
 sys::Fd attach_root(const LaunchSpec& spec) {
   sys::Fd root = mount::attach_here(spec.root);
   sys::add_mount_flags(root.get(), sys::kNoDevices, false);
@@ -31,14 +38,15 @@ sys::Fd attach_root(const LaunchSpec& spec) {
   return root;
 }
 
-// Enters the working directory of the container whose root this thread has; returns its real path.
+// Enters the working directory once its root is ours; returns its real path.
 std::string enter(const sys::Fd& directory) {
   sys::change_directory(directory.get());
   return sys::current_directory();
 }
 
-Newborn make_container(const LaunchSpec& spec) {
-  const sys::OwnNamespaces namespaces(spec.network == Network::none);
+// In the child. All it opens is closed when it returns, but for the streams.
+void prepare(const LaunchSpec& spec, Program& program) {
+  sys::keep_mounts_private();
   if (spec.network == Network::none) sys::raise_loopback();
   sys::clear_file_mask();
 
@@ -48,56 +56,55 @@ Newborn make_container(const LaunchSpec& spec) {
   attach_volumes(root.get(), volumes);
   const sys::Fd directory = open_or_create(
       root.get(), clean_path(spec.cwd, "the working directory"), TargetKind::directory);
-  const Account account = find_account_in_root(root.get(), spec.user);
-
-  Newborn newborn;
-  newborn.stdio = open_stdio(spec, mounts, account.uid);
+  program.account = find_account_in_root(root.get(), spec.user);
+  program.streams = open_streams(spec, mounts, program.account.uid);
   if (spec.read_only) sys::add_mount_flags(root.get(), sys::kReadOnly, false);
   if (!spec.hostname.empty()) sys::set_hostname(spec.hostname);
   sys::pivot_into(root.get());
   const std::string cwd = enter(directory);
 
-  const auto environment = make_environment(spec.env, {sys::hostname(), account.home, spec.tty});
-  const Command command =
-      find_command(root.get(), spec.argv.front(), value_of(environment, "PATH"), cwd);
-  newborn.child = start_child(
-      {command, spec.argv, environment, account, newborn.stdio, spec.tty, spec.kill_with_parent});
-  for (sys::Fd& fd : newborn.stdio.child) fd.close();
-  return newborn;
+  program.environment =
+      make_environment(spec.env, {sys::hostname(), program.account.home, spec.tty});
+  program.command =
+      find_command(root.get(), spec.argv.front(), value_of(program.environment, "PATH"), cwd);
+  program.argv_pointers = pointers_to(spec.argv);
+  program.environment_pointers = pointers_to(program.environment);
+}
+
+int child_main(void* argument) {
+  Cradle& cradle = *static_cast<Cradle*>(argument);
+  try {
+    prepare(cradle.spec, cradle.program);
+  } catch (...) {
+    cradle.failure = std::current_exception();
+  }
+  if (cradle.failure) sys::child::leave(1);
+  execute(cradle.program);
 }
 
 }  // namespace
 
-Birth::Birth(const LaunchSpec& spec) {
-  // For the thread: no handler of the caller's may run where the child borrows its memory.
-  const sys::BlockedSignals blocked;
-  try {
-    thread_ = std::thread([this, &spec] { work(spec); });
-  } catch (const std::system_error& error) {
-    throw Error(ErrorKind::system, std::string("start a thread: ") + error.what(),
-                error.code().value());
+Newborn give_birth(const LaunchSpec& spec) {
+  Cradle cradle{spec, {}, nullptr};
+  sys::Fd self;
+  if (spec.kill_with_parent) self = sys::open_pidfd_of_caller();
+  cradle.program.tty = spec.tty;
+  cradle.program.parent_fd = self.get();
+
+  Newborn newborn;
+  {
+    // No handler of the caller's may run where the child borrows this thread's memory.
+    const sys::BlockedSignals blocked;
+    newborn.child = sys::spawn_isolated(child_main, &cradle, spec.network == Network::none);
   }
-}
-
-Birth::~Birth() {
-  release_.release();
-  thread_.join();
-}
-
-void Birth::work(const LaunchSpec& spec) noexcept {
-  try {
-    newborn_ = make_container(spec);
-  } catch (...) {
-    failure_ = std::current_exception();
+  if (!cradle.failure && cradle.program.error == 0) {
+    newborn.streams = std::move(cradle.program.streams);
+    for (sys::Fd& fd : newborn.streams.child) fd.close();
+    return newborn;
   }
-  born_.release();
-  if (spec.kill_with_parent) release_.acquire();
-}
-
-Newborn Birth::wait() {
-  born_.acquire();
-  if (failure_) std::rethrow_exception(failure_);
-  return std::move(newborn_);
+  sys::reap(newborn.child.pidfd);
+  if (cradle.failure) std::rethrow_exception(cradle.failure);
+  throw_failure(cradle.program, spec.argv.front());
 }
 
 }  // namespace fastlayers::run

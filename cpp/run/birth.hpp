@@ -1,18 +1,14 @@
-// Birth: the thread that makes a container and is the parent of its first process.
+// Birth: how a container comes to life.
 //
-// Namespaces belong to threads. So one thread of the calling process enters those of the new
-// container, mounts what it needs, pivots, and clones the first process, which shares our memory
-// until it executes (as posix_spawn does). Compared with fork(2) nothing of a large process has to
-// be copied; all preparation is ordinary code, safe beside other threads, whose errors are
-// exceptions; and the child itself makes only a score of raw system calls.
-//
-// The thread goes back to its own namespaces and ends once the child runs. With kill_with_parent it
-// stays until the Birth is destroyed, since the kernel's parent-death signal is about the thread.
+// The calling thread clones the first process into the new namespaces, sharing its memory and
+// descriptors, and sleeps until that has executed the command (as in vfork(2)). The child does all
+// the work, from mounting the root on, as ordinary code in place of the sleeping thread. Compared
+// with fork(2), nothing of a large process has to be copied, the state of other threads does not
+// matter (their locks are theirs, not copies that nobody will ever release), errors come back as
+// exceptions, descriptors need not be sent; only the steps that the two must not share (descriptor
+// table, identity) are raw system calls at the end. Entering namespaces from a helper thread
+// instead would not do: a proc file system shows the PID namespace its mounter is in.
 #pragma once
-
-#include <exception>
-#include <semaphore>
-#include <thread>
 
 #include "run/launch.hpp"
 #include "run/stdio.hpp"
@@ -22,27 +18,10 @@ namespace fastlayers::run {
 
 struct Newborn {
   sys::Child child;
-  Streams stdio;  // our ends only
+  Streams streams;  // our ends only
 };
 
-class Birth {
- public:
-  explicit Birth(const LaunchSpec& spec);  // `spec` must outlive it
-  Birth(const Birth&) = delete;
-  Birth& operator=(const Birth&) = delete;
-  ~Birth();
-
-  // Waits until the program runs, or throws why it does not.
-  Newborn wait();
-
- private:
-  void work(const LaunchSpec& spec) noexcept;
-
-  Newborn newborn_;
-  std::exception_ptr failure_;
-  std::binary_semaphore born_{0};
-  std::binary_semaphore release_{0};
-  std::thread thread_;  // last: it uses the others
-};
+// Returns when the command is running; throws why it is not.
+Newborn give_birth(const LaunchSpec& spec);
 
 }  // namespace fastlayers::run

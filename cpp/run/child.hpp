@@ -10,27 +10,40 @@
 
 namespace fastlayers::run {
 
-// Everything that is known when the root stands. It lives in the parent's frame; the child, which
-// shares its memory, fills it in, and notes here why it failed.
+// Everything that is known when the root stands. It lives in the parent's frame: the child, which
+// shares its memory, fills it in and notes here why it failed; the parent frees it.
 struct Program {
   Command command;
   std::vector<std::string> environment;
   Account account;
   Streams streams;
+  bool tty = false;
+  int parent_fd = -1;  // or from open_pidfd_of_caller() of a parent that it must not outlive
+  std::vector<char*> argv_pointers;
+  std::vector<char*> environment_pointers;
 
   enum class Step {
-    descriptors, session, stdio, terminal, keyring, identity, parent, search, execute
+    descriptors,
+    session,
+    stdio,
+    terminal,
+    keyring,
+    identity,
+    parent,
+    search,
+    execute
   };
   Step step = Step::descriptors;
   int error = 0;  // 0: the program has been executed
 };
 
-// Executes it or ends the process; called in the child with all signals blocked. `parent_fd` is -1
-// or from open_pidfd_of_caller() of a parent that this process must not outlive.
-[[noreturn]] void execute(Program& program, const std::vector<std::string>& argv, bool tty,
-                          int parent_fd);
+// What execve(2) wants; `strings` must stay as they are.
+std::vector<char*> pointers_to(const std::vector<std::string>& strings);
 
-// In the parent: why there is no program running.
+// Executes it or ends the process; called in the child with all signals blocked.
+[[noreturn]] void execute(Program& program);
+
+// In the parent: why there is no program running. `name` is what the caller asked for.
 [[noreturn]] void throw_failure(const Program& program, const std::string& name);
 
 }  // namespace fastlayers::run

@@ -32,8 +32,7 @@ std::string interpreter_of(int root_fd, const std::string& path) {
   return interpreter.substr(0, interpreter.find('\0'));
 }
 
-// Follows the chain of interpreters. On the host side nothing below /proc/self exists, so what
-// goes through it fails to open just as other magic links and missing files do.
+// Follows the chain of interpreters as the kernel will.
 void check_interpreters(int root_fd, const std::string& name, const std::string& path,
                         const std::string& directory) {
   std::string current = path;
@@ -78,7 +77,8 @@ Command find_by_path(int root_fd, const std::string& name, const std::string& di
       break;
   }
   check_interpreters(root_fd, name, path, directory);
-  return {{path}, false};
+  // As it was given: a script sees it as $0, and the working directory is the same.
+  return {{name}, false};
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // Command: which file of the root a command line means.
 //
-// The host side resolves the name and refuses what would lead out of the container: a file reached
-// through a magic link (/proc/self/exe is the host's interpreter as long as the container's program
-// has not been executed), be it the program or the interpreter its first line names. Whether the
-// container's user may execute a candidate is asked by the child, as that user.
+// Refused is what leads out of the container: a file reached through a magic link (/proc/self/exe
+// is the host's program as long as the container's has not been executed), be it the program itself
+// or the interpreter its first line names. Whether the container's user may execute a candidate is
+// asked later, as that user.
 #pragma once
 
 #include <string>
@@ -13,9 +13,8 @@
 namespace fastlayers::run {
 
 struct Command {
-  std::vector<std::string>
-      candidates;         // absolute paths inside the root; the first executable one counts
-  bool searched = false;  // in PATH, so that none executable means "not found"
+  std::vector<std::string> candidates;  // paths inside the root; the first executable one counts
+  bool searched = false;                // in PATH, so that none executable means "not found"
 };
 
 // The absolute directories of PATH joined with the name, in order.

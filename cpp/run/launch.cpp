@@ -73,8 +73,7 @@ ExitStatus launch(const LaunchSpec& spec, const std::function<void(int pid)>& st
   sys::SignalCatcher signals;
   const auto raw_mode = enter_raw_mode(spec);
 
-  Birth birth(spec);
-  Newborn newborn = birth.wait();
+  Newborn newborn = give_birth(spec);
   EndOnFailure guard(newborn.child);
   if (started) started(newborn.child.pid);
 

@@ -20,18 +20,18 @@ class Loop {
  public:
   explicit Loop(const Relay& relay) : relay_(relay) {
     const LaunchSpec& spec = relay.spec;
-    Streams& stdio = relay.newborn.stdio;
+    Streams& streams = relay.newborn.streams;
     const int out = spec.attach ? spec.stdout_fd : -1;
     const int err = spec.attach ? spec.stderr_fd : -1;
-    terminal_fd_ = stdio.terminal.get();
-    if (stdio.terminal) {
+    terminal_fd_ = streams.terminal.get();
+    if (streams.terminal) {
       host_terminal_ = host_terminal(spec);
       if (spec.attach && spec.interactive) input_.emplace(spec.stdin_fd, terminal_fd_);
-      outputs_[0].emplace(std::move(stdio.terminal), out, relay.log_fd);
+      outputs_[0].emplace(std::move(streams.terminal), out, relay.log_fd);
     }
-    if (stdio.input) input_.emplace(spec.stdin_fd, std::move(stdio.input));
-    if (stdio.output) outputs_[0].emplace(std::move(stdio.output), out, relay.log_fd);
-    if (stdio.error) outputs_[1].emplace(std::move(stdio.error), err, relay.log_fd);
+    if (streams.input) input_.emplace(spec.stdin_fd, std::move(streams.input));
+    if (streams.output) outputs_[0].emplace(std::move(streams.output), out, relay.log_fd);
+    if (streams.error) outputs_[1].emplace(std::move(streams.error), err, relay.log_fd);
   }
 
   void run() {

@@ -19,19 +19,20 @@ bool can_be_handed_over(StreamKind kind, unsigned uid) {
   return uid == 0 && (kind == StreamKind::pipe || kind == StreamKind::socket);
 }
 
-void open_input(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid, Streams& stdio) {
+void open_input(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid,
+                Streams& streams) {
   const StreamKind kind =
       spec.attach && spec.interactive ? sys::stream_kind(spec.stdin_fd) : StreamKind::null_device;
   if (kind == StreamKind::null_device || kind == StreamKind::closed) {
-    stdio.child[0] = sys::duplicate_above_stdio(open_null(mounts).get());
+    streams.child[0] = sys::duplicate_above_stdio(open_null(mounts).get());
   } else if (can_be_handed_over(kind, uid)) {
-    stdio.child[0] = sys::duplicate_above_stdio(spec.stdin_fd);
+    streams.child[0] = sys::duplicate_above_stdio(spec.stdin_fd);
   } else {
     sys::Pipe pipe = sys::open_pipe();
     sys::set_owner(pipe.read_end.get(), uid, kSameGroup);
-    stdio.child[0] = sys::duplicate_above_stdio(pipe.read_end.get());
-    stdio.input = std::move(pipe.write_end);
-    sys::set_non_blocking(stdio.input.get());
+    streams.child[0] = sys::duplicate_above_stdio(pipe.read_end.get());
+    streams.input = std::move(pipe.write_end);
+    sys::set_non_blocking(streams.input.get());
   }
 }
 
@@ -55,28 +56,29 @@ sys::Fd open_output(const LaunchSpec& spec, const SystemMounts& mounts, unsigned
   return std::move(pipe.read_end);
 }
 
-void open_terminal(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid, Streams& stdio) {
+void open_terminal(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid,
+                   Streams& streams) {
   sys::Pty pty = sys::open_pty(mounts.devpts.get());
   sys::set_owner(pty.slave.get(), uid, kSameGroup);
   sys::copy_window_size(host_terminal(spec), pty.master.get());
   mount_console(mounts, pty.slave.get());
   sys::set_non_blocking(pty.master.get());
-  for (sys::Fd& fd : stdio.child) fd = sys::duplicate_above_stdio(pty.slave.get());
-  stdio.terminal = std::move(pty.master);
+  for (sys::Fd& fd : streams.child) fd = sys::duplicate_above_stdio(pty.slave.get());
+  streams.terminal = std::move(pty.master);
 }
 
 }  // namespace
 
-Streams open_stdio(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid) {
-  Streams stdio;
+Streams open_streams(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid) {
+  Streams streams;
   if (spec.tty) {
-    open_terminal(spec, mounts, uid, stdio);
-    return stdio;
+    open_terminal(spec, mounts, uid, streams);
+    return streams;
   }
-  open_input(spec, mounts, uid, stdio);
-  stdio.output = open_output(spec, mounts, uid, spec.stdout_fd, stdio.child[1]);
-  stdio.error = open_output(spec, mounts, uid, spec.stderr_fd, stdio.child[2]);
-  return stdio;
+  open_input(spec, mounts, uid, streams);
+  streams.output = open_output(spec, mounts, uid, spec.stdout_fd, streams.child[1]);
+  streams.error = open_output(spec, mounts, uid, spec.stderr_fd, streams.child[2]);
+  return streams;
 }
 
 int host_terminal(const LaunchSpec& spec) {

@@ -22,7 +22,7 @@ struct Streams {
 };
 
 // `uid` owns what is made. With a terminal the size of ours is set on it.
-Streams open_stdio(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid);
+Streams open_streams(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid);
 
 // The terminal whose size counts, of the caller's descriptors; -1: none.
 int host_terminal(const LaunchSpec& spec);

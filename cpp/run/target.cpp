@@ -1,5 +1,6 @@
 #include "run/target.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -15,16 +16,14 @@ constexpr int kMaxLinks = 40;  // as the kernel
 constexpr unsigned kDirectoryMode = 0755;
 constexpr unsigned kFileMode = 0644;
 
-struct Place {
-  std::string parent;
-  std::string name;
-};
-
-Place split(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos) return {"/", path};
-  return {path.substr(0, slash + 1), path.substr(slash + 1)};
+[[noreturn]] void throw_open_failure(const std::string& path) {
+  if (errno == ELOOP) {
+    throw Error(
+        ErrorKind::traversal,
+        path + " in the container goes through too many links or through one that leads out",
+        ELOOP);
+  }
+  throw_errno("open " + path + " in the container");
 }
 
 sys::Fd checked(sys::Fd fd, const std::string& path, TargetKind kind) {
@@ -49,22 +48,31 @@ bool create(int parent_fd, const std::string& name, TargetKind kind) {
   }
 }
 
-sys::Fd open_or_create(int root_fd, const std::string& path, TargetKind kind, int links) {
-  if (auto fd = sys::try_open_in_root(root_fd, path, O_PATH)) {
-    return checked(std::move(*fd), path, kind);
+// Makes what is missing of `path`, component by component. A dangling symlink among them stops it:
+// then the result is the path with the link replaced by what it says, else "".
+std::string create_missing(int root_fd, const std::string& path, TargetKind kind) {
+  sys::Fd parent = sys::open_in_root(root_fd, "/", O_PATH);
+  for (std::size_t start = 0; start < path.size();) {
+    const auto end = std::min(path.find('/', start), path.size());
+    const std::string name = path.substr(start, end - start);
+    const std::string before = path.substr(0, start);
+    const std::string rest = path.substr(end);
+    const std::string prefix = path.substr(0, end);
+    start = end + 1;
+    if (name.empty() || name == ".") continue;
+    auto next = sys::try_open_in_root(root_fd, prefix, O_PATH);
+    if (!next) {
+      if (errno != ENOENT) throw_open_failure(prefix);
+      const bool is_last = rest.find_first_not_of('/') == std::string::npos;
+      if (!create(parent.get(), name, is_last ? kind : TargetKind::directory)) {
+        const std::string link = sys::read_link_at(parent.get(), name);
+        return (link.starts_with('/') ? link : before + "/" + link) + rest;
+      }
+      next = sys::open_in_root(root_fd, prefix, O_PATH);
+    }
+    parent = std::move(*next);
   }
-  if (errno != ENOENT) throw_errno("open " + path + " in the container");
-  const Place place = split(path);
-  const sys::Fd parent = open_or_create(root_fd, place.parent, TargetKind::directory, links);
-  const bool is_dots = place.name == "." || place.name == "..";
-  if (is_dots || create(parent.get(), place.name, kind)) {
-    return checked(sys::open_in_root(root_fd, path, O_PATH), path, kind);
-  }
-  // It was not there and now it is: a dangling symlink. What it names is made instead.
-  if (links == kMaxLinks) throw_errno("create " + path + " in the container", ELOOP);
-  std::string next = sys::read_link_at(parent.get(), place.name);
-  if (next.empty() || next.front() != '/') next = place.parent + "/" + next;
-  return open_or_create(root_fd, next, kind, links + 1);
+  return {};
 }
 
 }  // namespace
@@ -91,7 +99,17 @@ std::string clean_path(const std::string& path, const std::string& what) {
 }
 
 sys::Fd open_or_create(int root_fd, const std::string& path, TargetKind kind) {
-  return open_or_create(root_fd, path, kind, 0);
+  std::string wanted = path;
+  for (int links = 0; links <= kMaxLinks; ++links) {
+    if (auto fd = sys::try_open_in_root(root_fd, wanted, O_PATH)) {
+      return checked(std::move(*fd), path, kind);
+    }
+    if (errno != ENOENT) throw_open_failure(path);
+    std::string replaced = create_missing(root_fd, wanted, kind);
+    if (!replaced.empty()) wanted = std::move(replaced);
+  }
+  errno = ELOOP;
+  throw_open_failure(path);
 }
 
 sys::Fd open_system_point(int root_fd, const std::string& name) {

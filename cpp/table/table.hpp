@@ -102,6 +102,7 @@ class TableBuilder {
   }
   void reserve(std::size_t entries, std::size_t heap_bytes);
   std::size_t size() const { return entries_.size(); }
+  Entry& entry(std::size_t index) { return entries_[index]; }
   Table finish() &&;
 
  private:

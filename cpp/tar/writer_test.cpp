@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 #include "tar/archive_fixture.hpp"
 #include "tar/text.hpp"
@@ -123,9 +124,8 @@ std::string output_of(const std::string& command) {
 class ArchiveFile {
  public:
   explicit ArchiveFile(const std::string& bytes)
-      : path_(
-            std::filesystem::temp_directory_path() /
-            ("fastlayers-writer-test-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)))) {
+      : path_(std::filesystem::temp_directory_path() /
+              ("fastlayers-writer-test-" + std::to_string(std::random_device()()))) {
     std::ofstream(path_, std::ios::binary) << bytes;
   }
   ~ArchiveFile() { std::filesystem::remove(path_); }
