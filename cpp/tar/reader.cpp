@@ -58,6 +58,7 @@ struct Reader::Impl {
   State state = State::header;
   bool complete = false;  // a member is parsed and not yet delivered
   bool zero_block_seen = false;
+  bool in_last_padding = false;  // behind a body that is whole: the stream may end here
   std::uint64_t position = 0;        // of the next byte of the stream
   std::uint64_t header_offset = 0;   // of the last header
   std::uint64_t left = 0;            // bytes of the body, extension or skip still to come
@@ -128,6 +129,7 @@ std::size_t Reader::Impl::take_body(Bytes bytes) {
   visitor.body(bytes.first(count));
   if (left == 0) {
     skip(padding_behind);
+    in_last_padding = state == State::skip;
     visitor.end_member();
   }
   return count;
@@ -221,12 +223,14 @@ void Reader::Impl::deliver() {
   visitor.member(std::move(header));
   if (left == 0) {
     skip(padding_behind);
+    in_last_padding = state == State::skip;
     visitor.end_member();
   }
 }
 
 void Reader::Impl::skip(std::uint64_t bytes) {
   left = bytes;
+  in_last_padding = false;
   state = bytes == 0 ? State::header : State::skip;
 }
 
@@ -248,7 +252,7 @@ const char* Reader::Impl::cut_where() const {
     case State::body:
       return "the contents of a member";
     case State::skip:
-      return "the padding of a member";
+      return in_last_padding ? nullptr : "the padding of a member";
     case State::ended:
       break;
   }
