@@ -55,6 +55,9 @@ def read_blob(root: str, digest: str, limit: int) -> bytes: ...  # verified; lon
 def compress_blob(root: str, digest: str, compression: str, level: int) -> tuple[str, int]:
     """Stores a compressed form of a blob; deterministic. Returns (digest, size)."""
 
+def decompress_fd(in_fd: int, out_fd: int) -> str:
+    """Copies to the end of `in_fd`, decompressed; returns what it was: "none", "gzip" or "zstd"."""
+
 @final
 class Table:
     """A file table. `entries` is a read-only buffer of 120-byte records (see fastlayers.analysis)."""
@@ -75,7 +78,6 @@ def side_path(root: str, diff_id: str) -> str: ...  # expanded sparse members of
 def probe(directory: str) -> dict[str, tuple[bool, str]]:
     """Keys erofs_file, erofs_loop, overlay: (works, why)."""
 
-def kernel_release() -> str: ...
 def prepare_chain(root: str, diff_ids: list[str], backend: str) -> None:
     """Builds what `backend` ("erofs" or "overlay") needs to mount this stack, if not there yet."""
 

@@ -1,0 +1,1 @@
+"""Analysis: numpy over file tables. Imported when asked for: numpy is heavier than all the rest."""

@@ -1,0 +1,283 @@
+"""The command line: one file per verb, and only the chosen verb is imported.
+
+main() finds the verb, reads its flags, runs it, and is the one place where errors become lines on
+stderr and exit codes.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from fastlayers.cli import flags
+from fastlayers.cli.command import Call, Command, CommandError, VerbError
+from fastlayers.errors import FastlayersError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import TextIO
+
+GLOBAL_FLAGS = (
+    flags.Flag("backend", "", "string", "How layers are mounted: erofs or overlay"),
+    flags.Flag("root", "", "string", "Folder of the store (overrides FASTLAYERS_ROOT)"),
+    flags.Flag("version", "v", "bool", "Print version information and quit"),
+)
+
+# The word that is typed, and the module that answers.
+VERBS = {
+    "commit": "commit",
+    "create": "create",
+    "diff": "diff",
+    "export": "export",
+    "history": "history",
+    "images": "images",
+    "import": "import_",
+    "info": "info",
+    "inspect": "inspect",
+    "kill": "kill",
+    "load": "load",
+    "logs": "logs",
+    "mount": "mount",
+    "ps": "ps",
+    "pull": "pull",
+    "rm": "rm",
+    "rmi": "rmi",
+    "run": "run",
+    "save": "save",
+    "start": "start",
+    "stop": "stop",
+    "tag": "tag",
+    "tutorial": "tutorial",
+    "umount": "umount",
+    "version": "version",
+    "wait": "wait",
+}
+GROUPS = {
+    "container": {
+        "commit": "commit",
+        "create": "create",
+        "diff": "diff",
+        "export": "export",
+        "inspect": "inspect",
+        "kill": "kill",
+        "list": "ps",
+        "logs": "logs",
+        "ls": "ps",
+        "mount": "mount",
+        "ps": "ps",
+        "remove": "rm",
+        "rm": "rm",
+        "run": "run",
+        "start": "start",
+        "stop": "stop",
+        "umount": "umount",
+        "wait": "wait",
+    },
+    "image": {
+        "history": "history",
+        "import": "import_",
+        "inspect": "inspect",
+        "list": "images",
+        "load": "load",
+        "ls": "images",
+        "mount": "mount",
+        "pull": "pull",
+        "remove": "rmi",
+        "rm": "rmi",
+        "save": "save",
+        "tag": "tag",
+        "umount": "umount",
+    },
+    "system": {"info": "info"},
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command line (without the program's name) and returns its exit code.
+
+    Without `argv` it is the one of this process, which is expected to exit then. Never raises for
+    what a user can cause: Ctrl-C is 130, a reader that went away 141.
+    """
+    try:
+        try:
+            code = _dispatch(sys.argv[1:] if argv is None else argv)
+        except FastlayersError as error:
+            code = _report(f"Error: {one_line(str(error))}", error.exit_code)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        code = 141  # what a program that SIGPIPE ends leaves in a shell
+        _silence(sys.stdout)
+    except OSError as error:
+        code = _report(f"Error: {one_line(describe(error))}", 1)
+    except MemoryError:
+        code = _report("Error: out of memory", 1)
+    if argv is None:
+        # The answer is known: from here on Ctrl-C ends the process without a word from Python.
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return code
+
+
+def describe(error: OSError) -> str:
+    """An error of the system in one line: what it concerns, and what happened."""
+    what = error.strerror or str(error)
+    if error.filename is None:
+        return what
+    import os
+
+    return f"{os.fsdecode(error.filename)}: {what}"
+
+
+def _dispatch(argv: list[str]) -> int:
+    _use_utf8()
+    try:
+        values = flags.parse(GLOBAL_FLAGS, argv, interspersed=False)
+    except flags.HelpRequested:
+        return _help("")
+    except flags.FlagError as error:
+        text = f"{error}\n\nUsage:  fastlayers [OPTIONS] COMMAND [ARG...]"
+        return _report(f"{text}\n\nRun 'fastlayers --help' for more information", error.exit_code)
+    if values.enabled("version"):
+        from fastlayers.cli.version import one_line
+
+        print(one_line())
+        return 0
+    words = values.args
+    if not words:
+        return _help("", sys.stderr)
+    root = values.text("root") if values.given("root") else None
+    backend = values.text("backend") if values.given("backend") else None
+    if words[0] == "help":
+        return _help_topic(words[1:])
+    if words[0] in GROUPS:
+        return _dispatch_group(words, root, backend)
+    if words[0] not in VERBS:
+        return _unknown(words[0], "")
+    return _run(VERBS[words[0]], words[0], words[1:], root, backend)
+
+
+def _dispatch_group(words: list[str], root: str | None, backend: str | None) -> int:
+    group = words[0]
+    if len(words) == 1:
+        return _help(group, sys.stderr)
+    if words[1] in ("--help", "-h"):
+        return _help(group)
+    module = GROUPS[group].get(words[1])
+    if module is not None:
+        return _run(module, f"{group} {words[1]}", words[2:], root, backend)
+    if words[1].startswith("-"):
+        text = f"unknown flag: {words[1]}\n\nUsage:  fastlayers {group} COMMAND"
+        return _report(f"{text}\n\nRun 'fastlayers {group} --help' for more information", 125)
+    return _unknown(f"{group} {words[1]}", group)
+
+
+def _run(module: str, path: str, words: list[str], root: str | None, backend: str | None) -> int:
+    """Imports one verb, reads its flags and runs it."""
+    verb = verb_module(module)
+    command: Command = verb.COMMAND
+    usage = f"Usage:  fastlayers {path} {command.usage}".rstrip()
+    hint = f"Run 'fastlayers {path} --help' for more information"
+    try:
+        values = flags.parse(command.flags, words, interspersed=command.interspersed)
+        smallest, largest = command.arguments
+        if len(values.args) < smallest or (largest is not None and len(values.args) > largest):
+            wants = _wants(smallest, largest)
+            text = f"fastlayers: 'fastlayers {path}' {wants}\n\n{usage}\n\n{hint}"
+            return _report(text, 1)
+        code: int = verb.run(Call(path, values, root, backend))
+        return code
+    except flags.HelpRequested:
+        return _help(path)
+    except flags.FlagError as error:
+        return _report(f"{error}\n\n{usage}\n\n{hint}", error.exit_code)
+    except VerbError as error:
+        text = f"fastlayers: {one_line(str(error))}\n\n{hint}"
+        return _report(text, error.exit_code)
+    except CommandError as error:
+        return _report(one_line(str(error)), error.exit_code)
+
+
+def verb_module(module: str) -> ModuleType:
+    """The module of one verb."""
+    name = f"fastlayers.cli.{module}"
+    __import__(name)
+    return sys.modules[name]
+
+
+def _wants(smallest: int, largest: int | None) -> str:
+    def arguments(count: int) -> str:
+        return f"{count} argument" if count == 1 else f"{count} arguments"
+
+    if largest is None:
+        return f"requires at least {arguments(smallest)}"
+    if largest == 0:
+        return "accepts no arguments"
+    if smallest == largest:
+        return f"requires {arguments(smallest)}"
+    if smallest == 0:
+        return f"requires at most {arguments(largest)}"
+    return f"requires at least {smallest} and at most {arguments(largest)}"
+
+
+def _help(path: str, stream: TextIO | None = None) -> int:
+    from fastlayers.cli import help
+
+    (stream or sys.stdout).write(help.page(path))
+    return 0
+
+
+def _help_topic(words: list[str]) -> int:
+    path = " ".join(words)
+    group = GROUPS.get(words[0], {}) if words else {}
+    if not words or path in GROUPS or path in VERBS or (len(words) == 2 and words[1] in group):
+        return _help(path)
+    return _report(f"unknown help topic: {one_line(path)}", 1)
+
+
+def _unknown(path: str, group: str) -> int:
+    see = f"fastlayers {group} --help" if group else "fastlayers --help"
+    return _report(f"fastlayers: '{one_line(path)}' is not a fastlayers command.\nSee '{see}'", 1)
+
+
+def _report(text: str, code: int) -> int:
+    """Puts a message on stderr, after everything that was said on stdout."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence(sys.stdout)
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _silence(sys.stderr)
+    return code
+
+
+def one_line(text: str) -> str:
+    """Names in messages come from images and archives: whatever would move a cursor is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def _use_utf8() -> None:
+    """Docker's output is UTF-8 whatever the locale; names that are not come out as they went in."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _silence(stream: object) -> None:
+    """Points a stream whose reader is gone at nothing, or the interpreter complains at its end."""
+    import os
+
+    fileno = getattr(stream, "fileno", None)
+    if fileno is not None:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, fileno())
+        os.close(nothing)

@@ -1,0 +1,111 @@
+"""`info`: the store, what is in it, and how this machine mounts it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from fastlayers.cli import human
+from fastlayers.cli.command import Call, Command
+from fastlayers.cli.flags import Flag
+from fastlayers.cli.version import architecture, number, print_formatted
+
+if TYPE_CHECKING:
+    from fastlayers.store import Store
+
+COMMAND = Command(
+    "[OPTIONS]",
+    "Display system-wide information",
+    (
+        Flag(
+            "format",
+            "f",
+            "string",
+            "How to print it:\n"
+            "'json':             JSON, on one line\n"
+            "'TEMPLATE':         The given Go template",
+        ),
+    ),
+    arguments=(0, 0),
+    aliases=("system info", "info"),
+)
+
+
+def run(call: Call) -> int:
+    about = _about(call.store)
+    if print_formatted(about, call.flags.text("format")):
+        return 0
+    print("Client:")
+    print(f" Version:    {about['ServerVersion']}")
+    print()
+    print("Server:")
+    print(f" Containers: {about['Containers']}")
+    print(f"  Running: {about['ContainersRunning']}")
+    print(f"  Paused: {about['ContainersPaused']}")
+    print(f"  Stopped: {about['ContainersStopped']}")
+    print(f" Images: {about['Images']}")
+    print(f" Server Version: {about['ServerVersion']}")
+    print(f" Storage Driver: {about['Driver']}")
+    for name, value in about["DriverStatus"]:
+        print(f"  {name}: {value}")
+    print(f" Kernel Version: {about['KernelVersion']}")
+    print(f" Operating System: {about['OperatingSystem']}")
+    print(f" OSType: {about['OSType']}")
+    print(f" Architecture: {about['Architecture']}")
+    print(f" CPUs: {about['NCPU']}")
+    print(f" Total Memory: {human.binary_size(about['MemTotal'])}")
+    print(f" Name: {about['Name']}")
+    print(f" Fastlayers Root Dir: {about['DockerRootDir']}")
+    return 0
+
+
+def _about(store: Store) -> dict[str, Any]:
+    """In docker's names, for templates that were written for it."""
+    states = [container.status for container in store.containers(all=True)]
+    system = os.uname()
+    return {
+        "Containers": len(states),
+        "ContainersRunning": states.count("running"),
+        "ContainersPaused": states.count("paused"),
+        "ContainersStopped": len(states) - states.count("running") - states.count("paused"),
+        "Images": len(store.images()),
+        "Driver": store.backend,
+        "DriverStatus": _driver_status(store),
+        "KernelVersion": system.release,
+        "OperatingSystem": _operating_system(),
+        "OSType": "linux",
+        "Architecture": system.machine,
+        "NCPU": len(os.sched_getaffinity(0)),
+        "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "Name": system.nodename,
+        "ServerVersion": number(),
+        "Platform": f"linux/{architecture()}",
+        "DockerRootDir": store.root,
+    }
+
+
+def _driver_status(store: Store) -> list[list[str]]:
+    """Why this backend, and what the kernel said about each way of mounting."""
+    from fastlayers import _core
+
+    status = [["Reason", store.backend_reason]]
+    names = {
+        "erofs_file": "EROFS from files",
+        "erofs_loop": "EROFS through loop devices",
+        "overlay": "Overlay",
+    }
+    store.prepare()
+    for key, (works, why) in _core.probe(store.root).items():
+        answer = "yes" if works else "no"
+        status.append([names.get(key, key), f"{answer} ({why})" if why else answer])
+    return status
+
+
+def _operating_system() -> str:
+    """PRETTY_NAME of the host."""
+    try:
+        with open("/etc/os-release", encoding="utf-8", errors="replace") as file:
+            lines = dict(line.rstrip("\n").partition("=")[::2] for line in file)
+    except OSError:
+        return "Linux"
+    return lines.get("PRETTY_NAME", "Linux").strip("\"'")

@@ -1,0 +1,131 @@
+"""`inspect`, `container inspect`, `image inspect`: everything there is to say, as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from fastlayers.cli import one_line
+from fastlayers.cli.command import Call, Command, CommandError
+from fastlayers.cli.flags import Flag
+from fastlayers.cli.template import NO_LIST, NO_MAP, StringMap, Template, TemplateError, to_json
+from fastlayers.cli.template.errors import TemplateSyntaxError
+from fastlayers.errors import FastlayersError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastlayers.store import Store
+
+    _Find = Callable[[Store, str, bool], dict[str, object]]
+
+COMMAND = Command(
+    "[OPTIONS] NAME|ID [NAME|ID...]",
+    "Return low-level information on containers and images",
+    (
+        Flag(
+            "format",
+            "f",
+            "string",
+            "How to print each object:\n"
+            "'json':             JSON, on one line\n"
+            "'TEMPLATE':         The given Go template",
+        ),
+        Flag("size", "s", "bool", "Display total file sizes if the type is container"),
+        Flag("type", "", "string", "Only inspect objects of the given type"),
+    ),
+    arguments=(1, None),
+)
+
+_TYPES = ("container", "image")
+# Fields that are lists and maps even when there is nothing in them: templates print them as such.
+_LISTS = frozenset(
+    ("Binds", "Cmd", "Entrypoint", "Env", "Mounts", "OnBuild", "RepoDigests", "RepoTags", "Shell")
+)
+_MAPS = frozenset(("ExposedPorts", "Labels", "Ports", "Volumes"))
+
+
+def run(call: Call) -> int:
+    group = call.path.partition(" ")[0]
+    wanted = group if group in _TYPES else call.flags.text("type")
+    if wanted and wanted not in _TYPES:
+        names = ", ".join(f'"{name}"' for name in _TYPES)
+        raise CommandError(f'unknown type: "{wanted}": must be one of {names}')
+    format = call.flags.text("format")
+    template = _template(format)
+    find = {"": _any, "container": _container, "image": _image}[wanted]
+    found, errors = _find_all(call, find)
+    if template is not None:
+        for about in found:
+            print(template.render(shaped(about)))
+    elif format.strip() == "json":
+        print(to_json(found))
+    else:
+        print(json.dumps(found, indent=4, ensure_ascii=False))
+    sys.stdout.flush()
+    for error in errors:
+        print(f"Error: {one_line(error)}", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def _template(format: str) -> Template | None:
+    if format.strip() in ("", "json"):
+        return None
+    try:
+        return Template(format)
+    except TemplateSyntaxError as error:
+        error.exit_code = 64
+        raise
+
+
+def _find_all(call: Call, find: _Find) -> tuple[list[dict[str, object]], list[str]]:
+    found: list[dict[str, object]] = []
+    errors: list[str] = []
+    for name in call.args:
+        try:
+            found.append(find(call.store, name, call.flags.enabled("size")))
+        except TemplateError:
+            raise
+        except FastlayersError as error:
+            errors.append(str(error))
+    return found, errors
+
+
+def _container(store: Store, name: str, with_size: bool) -> dict[str, object]:
+    container = store.container(name)
+    about: dict[str, object] = container.inspect()
+    if with_size:
+        image = store.try_image(container.image_id)
+        about["SizeRw"] = container.size()
+        about["SizeRootFs"] = container.size() + (0 if image is None else image.size)
+    return about
+
+
+def _image(store: Store, name: str, with_size: bool) -> dict[str, object]:
+    return store.image(name).inspect()
+
+
+def _any(store: Store, name: str, with_size: bool) -> dict[str, object]:
+    for find in (_container, _image):
+        try:
+            return find(store, name, with_size)
+        except NotFoundError:
+            continue
+    raise NotFoundError(f"No such object: {name}")
+
+
+def shaped(value: object, name: str = "") -> object:
+    """The same, as templates want it.
+
+    Nulls that are really empty lists and maps are marked as such, and so are maps of labels.
+    """
+    if value is None:
+        return NO_LIST if name in _LISTS else NO_MAP if name in _MAPS else None
+    if isinstance(value, dict):
+        if name == "Labels":
+            return StringMap({key: value[key] for key in sorted(value)})
+        return {key: shaped(item, key) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shaped(item) for item in value]
+    return value

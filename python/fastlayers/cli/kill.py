@@ -1,0 +1,23 @@
+"""`kill`, `container kill`: sends a signal to the commands of containers."""
+
+from __future__ import annotations
+
+from fastlayers.cli.command import Call, Command
+from fastlayers.cli.each import each
+from fastlayers.cli.flags import Flag
+
+COMMAND = Command(
+    "[OPTIONS] CONTAINER [CONTAINER...]",
+    "Kill one or more running containers",
+    (Flag("signal", "s", "string", "Signal to send to the container", default="KILL"),),
+    arguments=(1, None),
+    aliases=("container kill", "kill"),
+)
+
+
+def run(call: Call) -> int:
+    def kill(name: str) -> None:
+        call.store.container(name).kill(call.flags.text("signal"))
+        print(name, flush=True)
+
+    return 1 if each(call.args, kill) else 0

@@ -1,0 +1,76 @@
+"""Lists of things: a table for people, JSON or a template for scripts (--format)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+
+from fastlayers.cli.flags import Flag
+from fastlayers.cli.table import align
+from fastlayers.cli.template import Record, Template
+
+FORMAT_HELP = (
+    "How to print each line:\n"
+    "'table':            A table with a heading (default)\n"
+    "'table TEMPLATE':   A table of the given Go template\n"
+    "'json':             JSON, one object a line\n"
+    "'TEMPLATE':         The given Go template"
+)
+
+
+def format_flag() -> Flag:
+    """The --format of a list."""
+    return Flag("format", "", "string", FORMAT_HELP)
+
+
+class Listing:
+    """One kind of row: its fields, in JSON's names, with the headings of their columns."""
+
+    def __init__(self, kind: str, headings: Mapping[str, object], columns: Iterable[str]) -> None:
+        self._kind = kind
+        self.headings = headings
+        self.columns = list(columns)
+
+    def print(self, rows: Iterable[Mapping[str, object]], format: str, *, quiet: bool) -> None:
+        """Prints the rows; `quiet`, without a format, their IDs alone."""
+        source, is_table = self._source(format)
+        if quiet and format.strip() in ("", "table"):
+            source, is_table = "{{.ID}}", False
+        template = Template(source)
+        records = (Record(self._kind, _printable(row)) for row in rows)
+        if not is_table:
+            for record in records:
+                print(template.render(record))
+            return
+        lines = [template.heading(Record(self._kind, self.headings))]
+        lines += [template.render(record) for record in records]
+        print(align("\n".join(lines)))
+
+    def _source(self, format: str) -> tuple[str, bool]:
+        """The template a format stands for, and whether its lines are a table's."""
+        format = format.strip()
+        if format == "json":
+            return "{{json .}}", False
+        is_table = format in ("", "table") or format.startswith("table ")
+        if is_table:
+            format = format.removeprefix("table").strip() or self._default()
+        return format.replace("\\t", "\t").replace("\\n", "\n"), is_table
+
+    def _default(self) -> str:
+        return "\t".join(f"{{{{.{column}}}}}" for column in self.columns)
+
+
+def _printable(row: Mapping[str, object]) -> Mapping[str, object]:
+    """On a terminal, without what could move its cursor: names and comments come from strangers."""
+    if not sys.stdout.isatty():
+        return row
+    return {
+        key: _without_controls(value) if isinstance(value, str) else value
+        for key, value in row.items()
+    }
+
+
+def _without_controls(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join("?" if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 else c for c in text)

@@ -1,0 +1,82 @@
+"""Getting an image: `pull`, and what `run` and `create` do when they need one."""
+
+from __future__ import annotations
+
+import sys
+
+from fastlayers.cli.command import VerbError
+from fastlayers.errors import InvalidError, NotFoundError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from fastlayers.cli.command import Call
+    from fastlayers.image import Image
+    from fastlayers.oci.reference import Reference
+
+
+def image_to_run(call: Call, name: str) -> Image:
+    """The image of a `run` or `create`, pulled as --pull says; what is said goes to stderr."""
+    policy = call.flags.text("pull")
+    platform = call.flags.text("platform")
+    image = None
+    if policy != "always":
+        image = call.store.try_image(name)
+        if image is not None and platform and not _is_for(image, platform):
+            if policy == "never":
+                wrong = f"is for {image.os}/{image.architecture}, not for {platform}"
+                raise NotFoundError(f"image {name} was found but {wrong}")
+            image = None
+    if image is not None:
+        return image
+    from fastlayers.oci.reference import Reference
+
+    try:
+        reference = Reference.parse(name)
+    except InvalidError as error:
+        raise VerbError(str(error)) from None
+    if policy == "never":
+        raise NotFoundError(f"No such image: {reference.familiar}")
+    quiet = call.flags.enabled("quiet")
+    if policy == "missing" and not quiet:
+        print(f"Unable to find image '{reference.familiar}' locally", file=sys.stderr, flush=True)
+    return pull(call, reference, platform, stream=sys.stderr, quiet=quiet)
+
+
+def pull(call: Call, reference: Reference, platform: str, *, stream: TextIO, quiet: bool) -> Image:
+    """Pulls an image and says how it goes, and what came of it, in docker's words."""
+    from fastlayers.cli.progress import reporter
+    from fastlayers.image import Image
+
+    before = call.store.try_image(reference.name)
+    source = reference.tag_or_default or reference.name
+    heading = f"{source}: Pulling from {reference.repository}"
+    with reporter(stream, heading, quiet=quiet) as progress:
+        image = Image.pull(
+            reference.name, platform=platform or None, store=call.store, progress=progress
+        )
+        progress.begin()
+    if not quiet:
+        unchanged = before is not None and before.digest == image.digest
+        status = "Image is up to date" if unchanged else "Downloaded newer image"
+        print(f"Digest: {_digest(image, reference)}", file=stream)
+        print(f"Status: {status} for {reference.familiar}", file=stream, flush=True)
+    return image
+
+
+def _is_for(image: Image, platform: str) -> bool:
+    from fastlayers.oci.platform import Platform
+
+    return image.config.platform.matches(Platform.parse(platform))
+
+
+def _digest(image: Image, reference: Reference) -> str:
+    """What the registry calls the image: of an image for many platforms, their index."""
+    if reference.digest:
+        return reference.digest
+    for name in image.repo_digests:
+        repository, _, digest = name.partition("@")
+        if repository == reference.familiar_repository:
+            return digest
+    return image.digest

@@ -1,0 +1,167 @@
+"""The flags that `run` and `create` share, and the container they describe."""
+
+from __future__ import annotations
+
+import os
+
+from fastlayers.cli.command import Call, VerbError
+from fastlayers.cli.flags import Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fastlayers.container_options import ContainerOptions
+
+_PULL_POLICIES = ("always", "missing", "never")
+
+
+def _check_env(text: str) -> str:
+    return f"invalid environment variable: {text}" if text[:1] in ("", "=") else ""
+
+
+def _check_label(text: str) -> str:
+    return f"invalid label '{text}': empty name" if text[:1] in ("", "=") else ""
+
+
+FLAGS = (
+    Flag("cidfile", "", "string", "Write the container ID to the file"),
+    Flag("entrypoint", "", "string", "Overwrite the default ENTRYPOINT of the image"),
+    Flag("env", "e", "list", "Set environment variables", check=_check_env),
+    Flag("env-file", "", "list", "Read in a file of environment variables"),
+    Flag("hostname", "h", "string", "Container host name"),
+    Flag("interactive", "i", "bool", "Keep STDIN open even if not attached"),
+    Flag("label", "l", "list", "Set meta data on a container", check=_check_label),
+    Flag("name", "", "string", "Assign a name to the container"),
+    Flag("network", "", "string", 'Network of the container ("host", "none")', default="host"),
+    Flag("platform", "", "string", "Platform of the image, if there are several"),
+    Flag(
+        "pull",
+        "",
+        "string",
+        'Pull image before running ("always", "missing", "never")',
+        default="missing",
+    ),
+    Flag("quiet", "q", "bool", "Suppress the pull output"),
+    Flag("read-only", "", "bool", "Mount the container's root filesystem as read only"),
+    Flag("rm", "", "bool", "Remove the container and its anonymous volumes when it exits"),
+    Flag("tty", "t", "bool", "Allocate a pseudo-TTY"),
+    Flag("user", "u", "string", "Username or UID (format: <name|uid>[:<group|gid>])"),
+    Flag("volume", "v", "list", "Bind mount a volume"),
+    Flag("workdir", "w", "string", "Working directory inside the container"),
+)
+
+
+def flags_with(*more: Flag) -> tuple[Flag, ...]:
+    """The shared flags and some more, in the order of their names."""
+    return tuple(sorted(FLAGS + more, key=lambda flag: flag.name))
+
+
+def container_options(call: Call) -> ContainerOptions:
+    """The options of the container that the command line describes. Raises VerbError."""
+    from fastlayers.container_options import ContainerOptions
+
+    flags = call.flags
+    entrypoint = None
+    if flags.given("entrypoint"):
+        entrypoint = [flags.text("entrypoint")] if flags.text("entrypoint") else []
+    labels = (label.partition("=") for label in flags.all("label"))
+    return ContainerOptions(
+        name=flags.text("name") or None,
+        command=call.args[1:] or None,
+        entrypoint=entrypoint,
+        env=[*_env_from_files(flags.all("env-file")), *flags.all("env")],
+        user=flags.text("user") or None,
+        workdir=flags.text("workdir") or None,
+        hostname=flags.text("hostname") or None,
+        tty=flags.enabled("tty"),
+        interactive=flags.enabled("interactive"),
+        read_only=flags.enabled("read-only"),
+        network=flags.text("network"),
+        volumes=flags.all("volume"),
+        auto_remove=flags.enabled("rm"),
+        labels={key: value for key, _, value in labels},
+    )
+
+
+def check_pull_policy(call: Call) -> None:
+    policy = call.flags.text("pull")
+    if policy not in _PULL_POLICIES:
+        one_of = 'must be one of "always", "missing" or "never"'
+        raise VerbError(f"invalid pull option: '{policy}': {one_of}")
+
+
+class CidFile:
+    """The file of --cidfile: claimed before the container is made, gone again if none was made."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._written = False
+        if not path:
+            return
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        except FileExistsError:
+            raise VerbError(
+                "container ID file found, make sure the other container isn't running or "
+                f"delete {path}"
+            ) from None
+        except OSError as error:
+            text = f"failed to create the container ID file: open {_why(error)}"
+            raise VerbError(text) from None
+
+    def __enter__(self) -> CidFile:
+        return self
+
+    def write(self, container_id: str) -> None:
+        if self._path:
+            with open(self._path, "w", encoding="ascii") as file:
+                file.write(container_id)
+            self._written = True
+
+    def __exit__(self, *_: object) -> None:
+        if self._path and not self._written:
+            import contextlib
+
+            with contextlib.suppress(OSError):  # someone else took it away: what we wanted
+                os.unlink(self._path)
+
+
+def _env_from_files(paths: list[str]) -> list[str]:
+    return [variable for path in paths for variable in _read_env_file(path)]
+
+
+def _read_env_file(path: str) -> list[str]:
+    """`K=V` lines as they stand, `K` lines from our own environment; # starts a comment line."""
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except OSError as error:
+        raise VerbError(f"open {_why(error)}") from None
+    variables = []
+    for number, raw in enumerate(lines, 1):
+        try:
+            line = raw.removesuffix(b"\r").decode().lstrip()
+        except UnicodeDecodeError:
+            octets = " ".join(str(octet) for octet in raw[:100])
+            text = f"invalid utf8 bytes at line {number}: [{octets}]"
+            raise _poorly_formatted(path, text) from None
+        if not line or line.startswith("#"):
+            continue
+        name, equals, _ = line.partition("=")
+        if not name:
+            raise _poorly_formatted(path, f"no variable name on line '{line}'")
+        if any(letter.isspace() for letter in name):
+            raise _poorly_formatted(path, f"variable '{name}' contains whitespaces")
+        if equals:
+            variables.append(line)
+        elif name in os.environ:
+            variables.append(f"{name}={os.environ[name]}")
+    return variables
+
+
+def _poorly_formatted(path: str, complaint: str) -> VerbError:
+    return VerbError(f"invalid env file ({path}): {complaint}")
+
+
+def _why(error: OSError) -> str:
+    """ "PATH: no such file or directory": as Go words what the system said."""
+    return f"{error.filename}: {(error.strerror or str(error)).lower()}"

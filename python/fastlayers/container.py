@@ -1,0 +1,318 @@
+"""Container: what can be done with one, from its start to its removal."""
+
+from __future__ import annotations
+
+import os
+
+from fastlayers import launcher
+from fastlayers.container_config import override_env, require_command
+from fastlayers.container_options import ContainerOptions, check_workdir, env_entries
+from fastlayers.container_record import ContainerRecord
+from fastlayers.container_state import RUNNING, State
+from fastlayers.errors import ConflictError, HostError, NotFoundError
+from fastlayers.lock import FileLock
+from fastlayers.oci.stop_signal import signal_number
+from fastlayers.process import send_signal
+
+__all__ = ["Container", "ContainerOptions", "State"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import IO, Any
+
+    from fastlayers.image import Image
+    from fastlayers.mounted import Mounted
+    from fastlayers.oci.runtime import RuntimeConfig
+    from fastlayers.result import Result
+    from fastlayers.store import Store
+
+# How long a process that was killed may take to be gone, and a lock to be had from a passer-by.
+_KILL_SECONDS = 30.0
+_LOCK_SECONDS = 0.5
+
+
+class Container(ContainerRecord):
+    """A container of a store; made by `Store.create_container`, found by `Store.container`.
+
+    What it was made with never changes and is in its attributes; `state()` looks anew.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def get(cls, name: str, store: Store | None = None) -> Container:
+        """The container with this name, ID or unique beginning of an ID."""
+        from fastlayers.store import Store
+
+        return (store or Store()).container(name)
+
+    def state(self) -> State:
+        """One consistent snapshot of what it is doing."""
+        return self.state_file.read()
+
+    @property
+    def status(self) -> str:
+        """ "created", "running" or "exited"."""
+        return self.state().status
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of its last end (137 if nobody was there to see it)."""
+        return self.state().exit_code
+
+    @property
+    def pid(self) -> int:
+        """The host's number of its first process; 0 unless it runs."""
+        return self.state().pid
+
+    # Running
+
+    def start(
+        self,
+        *,
+        attach: bool = True,
+        interactive: bool | None = None,
+        stdin_fd: int = 0,
+        stdout_fd: int = 1,
+        stderr_fd: int = 2,
+    ) -> int:
+        """Runs the command. Attached: here, to its end; returns the exit code. Else in the
+        background; returns 0 once it runs, also if it ran already.
+
+        `interactive` None is what the container was made with. Raises CommandNotFoundError,
+        NotExecutableError or another error if the command could not be started; ConflictError if
+        it is to be attached and runs already.
+        """
+        require_command(self.command)
+        lock = self._try_lock()
+        if lock is None:
+            if attach:
+                raise ConflictError(f"container {self.name} is already running")
+            return 0
+        streams = launcher.Streams(
+            attach=attach,
+            interactive=self.interactive if interactive is None else interactive,
+            stdin_fd=stdin_fd,
+            stdout_fd=stdout_fd,
+            stderr_fd=stderr_fd,
+        )
+        if attach:
+            return self._run(lock, self.runtime, self.command, streams)
+        from fastlayers.supervisor import start_in_background
+
+        start_in_background(
+            self,
+            lock,
+            lambda: launcher.launch_spec(self, self.runtime, self.command, streams),
+        )
+        return 0
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | Sequence[str] = (),
+        user: str | None = None,
+        workdir: str | None = None,
+        stdin: bytes = b"",
+        capture: bool = True,
+    ) -> Result:
+        """Runs a command in the container instead of its own, to its end; can be repeated, and
+        each sees what those before it changed.
+
+        With `capture` the result holds what was written, else this process's standard streams are
+        used. ConflictError if the container runs.
+        """
+        values: dict[str, object] = {"Env": override_env(self.runtime.env, env_entries(env))}
+        if user is not None:
+            values["User"] = user
+        if workdir is not None:
+            values["WorkingDir"] = check_workdir(workdir)
+        runtime = self.runtime.replace(values)
+        argv = require_command(ContainerOptions(command=command).command or ())
+
+        def start(stdin_fd: int, stdout_fd: int, stderr_fd: int) -> int:
+            lock = self._try_lock()
+            if lock is None:
+                raise ConflictError(f"container {self.name} is running: only its own command can")
+            streams = launcher.Streams(
+                interactive=not capture or bool(stdin),
+                stdin_fd=stdin_fd,
+                stdout_fd=stdout_fd,
+                stderr_fd=stderr_fd,
+            )
+            return self._run(lock, runtime, argv, streams)
+
+        from fastlayers import result
+
+        return result.capture(start, stdin) if capture else result.Result(start(0, 1, 2))
+
+    def _run(
+        self,
+        lock: FileLock,
+        runtime: RuntimeConfig,
+        argv: Sequence[str],
+        streams: launcher.Streams,
+    ) -> int:
+        with _Held(lock):
+            try:
+                return launcher.run_to_end(
+                    self, lambda: launcher.launch_spec(self, runtime, argv, streams)
+                )
+            finally:
+                if self.options.auto_remove:
+                    self.discard()
+
+    def _try_lock(self) -> FileLock | None:
+        """The container's lock; None if it is running. Who only looks has it for an instant."""
+        lock = FileLock(self.state_file.lock_path, exclusive=True)
+        held = False
+        if os.path.isdir(self.directory):
+            held = lock.acquire(timeout_seconds=0) or (
+                self.state().status != RUNNING and lock.acquire(timeout_seconds=_LOCK_SECONDS)
+            )
+        if not os.path.isdir(self.directory):
+            lock.release()
+            raise NotFoundError(f"No such container: {self.name}")
+        return lock if held else None
+
+    def wait(self) -> int:
+        """Waits until it does not run; returns the exit code."""
+        if self.state().status == RUNNING:
+            with FileLock(self.state_file.lock_path, exclusive=False):
+                pass
+        return self.state().exit_code
+
+    def kill(self, signal: str | int = "KILL") -> None:
+        """Sends a signal to its first process. ConflictError unless it runs."""
+        number = signal_number(str(signal))
+        state = self.state()
+        if state.status != RUNNING or not send_signal(state.pid, state.pid_start, number):
+            raise ConflictError(
+                f"cannot kill container: {self.name}: container {self.id} is not running"
+            )
+
+    def stop(self, timeout: float = 10) -> None:
+        """Asks it to end (with the image's stop signal, or SIGTERM), and kills it after `timeout`
+        seconds. Not running is fine."""
+        state = self.state()
+        if state.status != RUNNING:
+            return
+        number = signal_number(self.runtime.stop_signal or "TERM")
+        send_signal(state.pid, state.pid_start, number)
+        if not self._ended(timeout):
+            self._kill_and_wait()
+
+    def _ended(self, timeout_seconds: float) -> bool:
+        lock = FileLock(self.state_file.lock_path, exclusive=False)
+        try:
+            return lock.acquire(timeout_seconds=timeout_seconds)
+        except HostError:
+            if os.path.isdir(self.directory):
+                raise
+            return True  # removed at its end
+        finally:
+            lock.release()
+
+    def _kill_and_wait(self) -> None:
+        import signal
+
+        state = self.state()
+        if state.status == RUNNING:
+            send_signal(state.pid, state.pid_start, signal.SIGKILL)
+        if not self._ended(_KILL_SECONDS):
+            raise HostError(f"container {self.name} does not end, although it was killed")
+
+    # Its changes
+
+    def commit(
+        self,
+        name: str | None = None,
+        *,
+        message: str = "",
+        author: str = "",
+        changes: Sequence[str] = (),
+        pause: bool = True,
+    ) -> Image:
+        """Makes an image of the container's image and what the container changed.
+
+        `changes` are Dockerfile instructions for its config ("CMD node app.js"). A container that
+        runs is held still meanwhile, unless `pause` is False.
+        """
+        from fastlayers.container_commit import commit
+
+        return commit(self, name, message=message, author=author, changes=changes, pause=pause)
+
+    def diff(self) -> list[tuple[str, str]]:
+        """("A", "C" or "D", path) of what was added, changed and deleted, sorted by path."""
+        from fastlayers import _core
+
+        self.store.prepare_chain(self.diff_ids, self.manifest_digest)
+        changes = _core.diff_upper(self.store.root, list(self.diff_ids), self.upper)
+        return [(kind, os.fsdecode(path)) for kind, path in changes]
+
+    def size(self) -> int:
+        """Bytes of the files it has written."""
+        from fastlayers import _core
+
+        return _core.upper_size(self.upper)
+
+    def export(self, file: str | os.PathLike[str] | IO[bytes] | int) -> None:
+        """Writes its root as one tar to a path, an open file or a descriptor."""
+        from fastlayers.exporting import export
+
+        export(self, file)
+
+    def mount(self, target: str | None = None) -> Mounted:
+        """A context in which its root is mounted at a directory of this process's view (None: one
+        of the store's own); gives the path. ConflictError if it runs."""
+        from fastlayers.mounted import mount_container
+
+        lock = self._try_lock()
+        if lock is None:
+            raise ConflictError(f"container {self.name} is running: it cannot be mounted")
+        return mount_container(self, target, lock)
+
+    def inspect(self) -> dict[str, Any]:
+        """All about it, in the shape of `docker inspect`."""
+        from fastlayers.inspection import inspect_container
+
+        return inspect_container(self)
+
+    # Its end
+
+    def remove(self, force: bool = False) -> None:
+        """Removes it and its volumes. ConflictError if it runs, unless `force` kills it."""
+        lock = self._try_lock()
+        while lock is None:
+            if not force:
+                raise ConflictError(
+                    f'cannot remove container "/{self.name}": container is running: '
+                    "stop the container before removing or force remove"
+                )
+            self._kill_and_wait()
+            if not os.path.isdir(self.directory):
+                return  # it was one that removes itself
+            lock = self._try_lock()
+        with _Held(lock):
+            self.discard()
+
+    def discard(self) -> None:
+        """Removes its directory; for the process that holds the lock."""
+        self.store.discard_container(self)
+
+
+class _Held:
+    """Releases a lock that was acquired before."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self, lock: FileLock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> FileLock:
+        return self._lock
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

@@ -1,0 +1,79 @@
+"""The config of a container: what its image says, overridden by what was asked for.
+
+The keys are Docker's ("Env", "Cmd", ...), so `inspect` shows it and `commit` takes it as it is.
+"""
+
+from __future__ import annotations
+
+import os
+
+from fastlayers.errors import InvalidError
+from fastlayers.oci.runtime import RuntimeConfig, split_env
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fastlayers.container_options import ContainerOptions
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def merge(image: RuntimeConfig, options: ContainerOptions) -> RuntimeConfig:
+    """The runtime config of a container of this image."""
+    command, entrypoint = options.command, options.entrypoint
+    if entrypoint is None:
+        entrypoint = image.entrypoint
+        command = command or image.cmd
+    labels = {**image.labels, **options.labels}
+    own_volumes = [volume for volume in options.volumes if ":" not in volume]
+    volumes = dict.fromkeys((*image.volumes, *own_volumes))
+    values: dict[str, object] = {
+        "Cmd": None if command is None else list(command),
+        "Entrypoint": list(entrypoint) if entrypoint else None,
+        "Env": override_env(image.env, options.env),
+        "Labels": labels or None,
+        "Volumes": {volume: {} for volume in volumes} or None,
+    }
+    if options.user is not None:
+        values["User"] = options.user
+    if options.workdir is not None:
+        values["WorkingDir"] = options.workdir
+    return image.replace(values)
+
+
+def override_env(below: Iterable[str], entries: Iterable[str]) -> list[str]:
+    """Environment entries with others laid over them; the later of two with one name counts.
+
+    An entry that is a name alone takes its value from this process, or removes the variable.
+    """
+    merged = {split_env(entry)[0]: entry for entry in below}
+    for entry in entries:
+        name, _ = split_env(entry)
+        if "=" in entry[1:]:
+            merged[name] = entry
+        elif name in os.environ:
+            merged[name] = f"{name}={os.environ[name]}"
+        else:
+            merged.pop(name, None)
+    return list(merged.values())
+
+
+def command_line(runtime: RuntimeConfig) -> tuple[str, ...]:
+    """What is executed: entrypoint and command; empty if neither is there."""
+    return (*(runtime.entrypoint or ()), *(runtime.cmd or ()))
+
+
+def require_command(words: Sequence[str]) -> Sequence[str]:
+    """The words, if there are any."""
+    if not words:
+        raise InvalidError("no command specified")
+    return words
+
+
+def process_env(runtime: RuntimeConfig, hostname: str, tty: bool) -> list[str]:
+    """The environment of the process: the container's over the defaults."""
+    defaults = [f"PATH={DEFAULT_PATH}", f"HOSTNAME={hostname}"]
+    if tty:
+        defaults.append("TERM=xterm")
+    return override_env(defaults, (entry for entry in runtime.env if "=" in entry[1:]))

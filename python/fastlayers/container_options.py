@@ -1,0 +1,197 @@
+"""ContainerOptions: how a container is to be run, as a person asked for it."""
+
+from __future__ import annotations
+
+import os
+
+from fastlayers.errors import InvalidError, UnsupportedError
+from fastlayers.names import check_name
+from fastlayers.oci import fields
+from fastlayers.oci.frozen import Frozen
+from fastlayers.volume import Volume, absolute
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastlayers.oci.fields import Json
+
+NETWORKS = ("host", "none")
+_LONGEST_HOST_NAME = 64  # the kernel's limit
+_WHAT = "container options"
+
+
+class ContainerOptions(Frozen):
+    """Immutable; InvalidError names the option that makes no sense.
+
+    name         None: a random one is chosen
+    command      None: the image's
+    entrypoint   None: the image's; empty: none, and the image's command is dropped as well
+    env          a mapping, or "NAME=value" entries; "NAME" alone takes the value from this
+                 process's environment, or removes the image's variable if it is not set there
+    user         a name or number, perhaps with ":group"; None: the image's
+    workdir      an absolute path; None: the image's, or "/"
+    hostname     None: the container's short ID
+    tty          a terminal inside;  interactive: standard input stays open
+    network      "host", or "none" for a network namespace of its own with nothing in it
+    volumes      "SOURCE:TARGET[:ro]" or "TARGET"; a source that is no path is a volume's name
+    auto_remove  the container is removed when it ends
+    """
+
+    __slots__ = (
+        "auto_remove",
+        "command",
+        "entrypoint",
+        "env",
+        "hostname",
+        "interactive",
+        "labels",
+        "name",
+        "network",
+        "read_only",
+        "tty",
+        "user",
+        "volumes",
+        "workdir",
+    )
+
+    name: str | None
+    command: tuple[str, ...] | None
+    entrypoint: tuple[str, ...] | None
+    env: tuple[str, ...]
+    user: str | None
+    workdir: str | None
+    hostname: str | None
+    tty: bool
+    interactive: bool
+    read_only: bool
+    network: str
+    volumes: tuple[str, ...]
+    auto_remove: bool
+    labels: dict[str, str]
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        command: Sequence[str] | None = None,
+        entrypoint: Sequence[str] | None = None,
+        env: Mapping[str, str] | Sequence[str] = (),
+        user: str | None = None,
+        workdir: str | None = None,
+        hostname: str | None = None,
+        tty: bool = False,
+        interactive: bool = False,
+        read_only: bool = False,
+        network: str = "host",
+        volumes: Sequence[str] = (),
+        auto_remove: bool = False,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        entrypoint = None if entrypoint is None else _words("entrypoint", entrypoint)
+        self._set(
+            name=None if name is None else check_name(name),
+            command=None if command is None else _words("command", command),
+            # Docker's command line writes an entrypoint that is cleared as one empty word.
+            entrypoint=() if entrypoint == ("",) else entrypoint,
+            env=env_entries(env),
+            user=None if user is None else _text("user", user),
+            workdir=None if workdir is None else check_workdir(workdir),
+            hostname=None if hostname is None else _check_hostname(hostname),
+            tty=tty,
+            interactive=interactive,
+            read_only=read_only,
+            network=_check_network(network),
+            volumes=tuple(absolute(volume) for volume in _words("volumes", volumes)),
+            auto_remove=auto_remove,
+            labels=dict(labels or {}),
+        )
+        for volume in self.volumes:
+            Volume.parse(volume)
+
+    def to_json(self) -> Json:
+        """The options as a JSON object."""
+        document: Json = {}
+        for key in self.__slots__:
+            value = getattr(self, key)
+            document[key] = list(value) if isinstance(value, tuple) else value
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, object]) -> ContainerOptions:
+        """Reads what to_json() wrote."""
+        return cls(
+            name=fields.text(document, "name", _WHAT) or None,
+            command=fields.strings(document, "command", _WHAT),
+            entrypoint=fields.strings(document, "entrypoint", _WHAT),
+            env=fields.strings(document, "env", _WHAT) or (),
+            user=_optional(document, "user"),
+            workdir=_optional(document, "workdir"),
+            hostname=_optional(document, "hostname"),
+            tty=fields.flag(document, "tty", _WHAT),
+            interactive=fields.flag(document, "interactive", _WHAT),
+            read_only=fields.flag(document, "read_only", _WHAT),
+            network=fields.text(document, "network", _WHAT) or "host",
+            volumes=fields.strings(document, "volumes", _WHAT) or (),
+            auto_remove=fields.flag(document, "auto_remove", _WHAT),
+            labels=fields.string_map(document, "labels", _WHAT),
+        )
+
+
+def env_entries(env: Mapping[str, str] | Sequence[str]) -> tuple[str, ...]:
+    """Environment entries from either form, checked."""
+    if isinstance(env, (str, bytes)):
+        raise InvalidError("env is a mapping or a list of NAME=value, not one text")
+    if hasattr(env, "items"):
+        entries: Sequence[str] = [f"{name}={value}" for name, value in env.items()]
+    else:
+        entries = env
+    for entry in entries:
+        if entry[:1] in ("", "="):
+            raise InvalidError(f"invalid environment variable: {entry[:100]!r}")
+    return _words("env", entries)
+
+
+def check_workdir(path: str) -> str:
+    """The working directory, if it can be one."""
+    if not os.path.isabs(path):
+        raise InvalidError(
+            f"the working directory '{path[:200]}' is invalid, it needs to be an absolute path"
+        )
+    return _text("workdir", path)
+
+
+def _optional(document: Mapping[str, object], key: str) -> str | None:
+    return None if document.get(key) is None else fields.text(document, key, _WHAT)
+
+
+def _text(option: str, value: str) -> str:
+    if "\0" in value:
+        raise InvalidError(f"{option} contains a NUL byte: {value[:100]!r}")
+    return value
+
+
+def _words(option: str, values: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(values, (str, bytes)):
+        raise InvalidError(f"{option} is a list of words, not one text: {values[:100]!r}")
+    return tuple(_text(option, value) for value in values)
+
+
+def _check_hostname(name: str) -> str:
+    labels = name.removesuffix(".").split(".")
+    good = len(name) <= _LONGEST_HOST_NAME and all(
+        label
+        and label.isascii()
+        and label.replace("-", "").replace("_", "").isalnum()
+        and "-" not in (label[0], label[-1])
+        for label in labels
+    )
+    if not good:
+        raise InvalidError(f"invalid hostname format: {name[:100]}")
+    return name
+
+
+def _check_network(name: str) -> str:
+    if name not in NETWORKS:
+        raise UnsupportedError(f"network {name[:100]} not found: there are host and none")
+    return name

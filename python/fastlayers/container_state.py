@@ -1,0 +1,122 @@
+"""The state of a container, as a file that reads correctly whoever died.
+
+state.json says what the process that runs the container wrote last; whether it still runs, only
+the lock says: it is held by that process and by nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+
+from fastlayers.errors import CorruptError
+from fastlayers.host import read_file, write_file
+from fastlayers.lock import is_held
+from fastlayers.oci import fields
+from fastlayers.oci.frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fastlayers.oci.fields import Json
+
+CREATED = "created"
+RUNNING = "running"
+EXITED = "exited"
+# What is said of a container whose end nobody could record: as if by SIGKILL.
+KILLED = 137
+
+
+class State(Frozen):
+    """One snapshot. `pid` is 0 unless it runs; `started` and `finished` are RFC 3339 text, "" if
+    that has not happened; `error` says why it could not be started."""
+
+    __slots__ = ("error", "exit_code", "finished", "pid", "pid_start", "started", "status")
+
+    status: str
+    pid: int
+    pid_start: int  # clock ticks since boot, to tell a process from a later one of the same number
+    exit_code: int
+    started: str
+    finished: str
+    error: str
+
+    def __init__(
+        self,
+        status: str = CREATED,
+        *,
+        pid: int = 0,
+        pid_start: int = 0,
+        exit_code: int = 0,
+        started: str = "",
+        finished: str = "",
+        error: str = "",
+    ) -> None:
+        self._set(
+            status=status,
+            pid=pid,
+            pid_start=pid_start,
+            exit_code=exit_code,
+            started=started,
+            finished=finished,
+            error=error,
+        )
+
+    def __repr__(self) -> str:
+        return f"State({self.status!r}, pid={self.pid}, exit_code={self.exit_code})"
+
+    def to_json(self) -> Json:
+        """The state as a JSON object."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class StateFile:
+    """state.json and the lock in a container's directory."""
+
+    __slots__ = ("lock_path", "path")
+
+    def __init__(self, directory: str) -> None:
+        self.path = os.path.join(directory, "state.json")
+        self.lock_path = os.path.join(directory, "lock")
+
+    def read(self) -> State:
+        """The state as it is now."""
+        for _ in range(2):
+            state = self._read()
+            if state.status != RUNNING or is_held(self.lock_path):
+                return state
+            # The one who ran it may have finished between the two looks; its last word counts.
+        return State(EXITED, exit_code=KILLED, started=state.started, finished=self._last_sign())
+
+    def write(self, state: State) -> None:
+        """Replaces the state; only for the process that holds the lock."""
+        write_file(self.path, fields.dump(state.to_json()), sync=False, mode=0o600)
+
+    def _read(self) -> State:
+        raw = read_file(self.path)
+        if raw is None:
+            return State()
+        try:
+            return _parse(raw)
+        except CorruptError:
+            # Power failed before the file reached the disk: then nothing runs any more.
+            return State(EXITED, exit_code=KILLED, finished=self._last_sign())
+
+    def _last_sign(self) -> str:
+        from fastlayers.oci import timestamp
+
+        try:
+            return timestamp.from_ns(os.stat(self.path).st_mtime_ns)
+        except OSError:
+            return ""
+
+
+def _parse(raw: bytes) -> State:
+    document = fields.parse_object(raw, "state.json")
+    return State(
+        fields.text(document, "status", "state.json"),
+        pid=fields.size(document, "pid", "state.json"),
+        pid_start=fields.size(document, "pid_start", "state.json"),
+        exit_code=fields.size(document, "exit_code", "state.json"),
+        started=fields.text(document, "started", "state.json"),
+        finished=fields.text(document, "finished", "state.json"),
+        error=fields.text(document, "error", "state.json"),
+    )

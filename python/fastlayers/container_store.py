@@ -1,0 +1,116 @@
+"""The containers of a store: how one is made, found and removed."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+from fastlayers import _core
+from fastlayers.container import Container
+from fastlayers.container_record import (
+    is_id_prefix,
+    new_record,
+    read_record,
+    write_directory,
+    write_record,
+)
+from fastlayers.errors import InvalidError
+from fastlayers.host import make_directory, sync_directory
+from fastlayers.oci.digest import HEX_LENGTH
+from fastlayers.oci.timestamp import to_ns
+from fastlayers.tree_removal import remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fastlayers.container import ContainerOptions
+    from fastlayers.image import Image
+    from fastlayers.store import Store
+
+# uid, gid and mode within a record of the file table (cpp/table/FORMAT.md).
+_OWNER = struct.Struct("<88x2I16xH6x")
+
+
+def containers(store: Store, all: bool) -> list[Container]:
+    """See Store.containers."""
+    try:
+        names = os.listdir(store.containers_directory)
+    except FileNotFoundError:
+        names = []
+    opened = [_open(store, name) for name in names if len(name) == HEX_LENGTH]
+    found = [one for one in opened if one is not None and (all or one.status == "running")]
+    return sorted(found, key=lambda one: to_ns(one.created) or 0, reverse=True)
+
+
+def find(store: Store, text: str) -> Container | None:
+    """See Store.try_container: a whole ID comes before names, a name before part of an ID."""
+    if is_id_prefix(text) and len(text) == HEX_LENGTH:
+        return _open(store, text)
+    named = store.names.find(text.removeprefix("/"))
+    if named is not None:
+        return _open(store, named)
+    if not is_id_prefix(text) or not os.path.isdir(store.containers_directory):
+        return None
+    found = [name for name in os.listdir(store.containers_directory) if name.startswith(text)]
+    if len(found) > 1:
+        raise InvalidError(f"Multiple IDs found with provided prefix: {text}")
+    return _open(store, found[0]) if found else None
+
+
+def _open(store: Store, container_id: str) -> Container | None:
+    directory = os.path.join(store.containers_directory, container_id)
+    record = read_record(directory)
+    return None if record is None else Container(store, directory, record)
+
+
+def create_container(
+    store: Store,
+    image: Image,
+    options: ContainerOptions,
+    *,
+    image_name: str,
+    needs_command: bool,
+    sync: bool,
+) -> Container:
+    """See Store.create_container."""
+    record = new_record(image, options, image_name, needs_command)
+    container_id = str(record["id"])
+    # Locked, so that the image's layers stay until the record that names them can be found.
+    with store.working():
+        store.prepare_chain(image.config.diff_ids, image.digest)
+        make_directory(store.containers_directory, 0o700)
+        prepared = os.path.join(store.containers_directory, f".{container_id}.new")
+        try:
+            write_directory(prepared, _root_owner(store, image))
+            # Before the name is taken for good the record must be complete.
+            name = store.names.publish(
+                options.name or "",
+                container_id,
+                prepared,
+                lambda chosen: write_record(prepared, {**record, "name": chosen}, sync),
+            )
+        except BaseException:
+            remove_tree(prepared)
+            raise
+        if sync:
+            sync_directory(store.containers_directory)
+    directory = os.path.join(store.containers_directory, container_id)
+    return Container(store, directory, {**record, "name": name})
+
+
+def _root_owner(store: Store, image: Image) -> tuple[int, int, int]:
+    """Mode, uid and gid of the image's root directory."""
+    if not image.config.diff_ids:
+        return 0o755, 0, 0
+    table = _core.merged_table(store.root, list(image.config.diff_ids))
+    uid, gid, mode = _OWNER.unpack_from(table.entries, 0)
+    return mode, uid, gid
+
+
+def discard_container(store: Store, container: Container) -> None:
+    """See Store.discard_container."""
+    from fastlayers.mounted import unmount_container
+
+    unmount_container(store, container)
+    grave = os.path.join(store.containers_directory, f".{container.id}.old")
+    store.names.retire(container.name, container.id, grave)
+    remove_tree(grave)

@@ -1,0 +1,138 @@
+"""Running a container to its end, in this process; its state file is kept while it runs.
+
+Whoever calls `run_to_end` holds the container's lock and goes on holding it.
+"""
+
+from __future__ import annotations
+
+from fastlayers import _core
+from fastlayers.container_config import process_env
+from fastlayers.container_state import CREATED, EXITED, RUNNING, State
+from fastlayers.errors import FastlayersError, LaunchError
+from fastlayers.mounted import refuse_mounted
+from fastlayers.network_file import write_network_files
+from fastlayers.oci import timestamp
+from fastlayers.process import start_time
+from fastlayers.volume import binds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastlayers.container import Container
+    from fastlayers.oci.runtime import RuntimeConfig
+
+
+class Streams:
+    """The descriptors a container's standard streams are relayed to; `attach` False: none."""
+
+    __slots__ = ("attach", "interactive", "stderr_fd", "stdin_fd", "stdout_fd")
+
+    def __init__(
+        self,
+        *,
+        attach: bool = True,
+        interactive: bool = False,
+        stdin_fd: int = 0,
+        stdout_fd: int = 1,
+        stderr_fd: int = 2,
+    ) -> None:
+        self.attach = attach
+        self.interactive = interactive
+        self.stdin_fd = stdin_fd
+        self.stdout_fd = stdout_fd
+        self.stderr_fd = stderr_fd
+
+
+def launch_spec(
+    container: Container, runtime: RuntimeConfig, argv: Sequence[str], streams: Streams
+) -> _core.LaunchSpec:
+    """What the core is to start."""
+    store, options = container.store, container.options
+    spec = _core.LaunchSpec()
+    spec.root = store.root
+    spec.diff_ids = list(container.diff_ids)
+    spec.backend = store.mount_backend
+    spec.directory = container.directory
+    spec.argv = list(argv)
+    spec.env = process_env(runtime, container.hostname, options.tty)
+    spec.cwd = runtime.working_dir or "/"
+    if not spec.cwd.startswith("/"):
+        spec.cwd = "/" + spec.cwd
+    spec.user = runtime.user
+    spec.hostname = container.hostname
+    spec.network = options.network
+    spec.tty = options.tty
+    spec.interactive = streams.interactive
+    spec.read_only = options.read_only
+    spec.binds = binds(container.volumes, store.root, container.directory)
+    # A container that nobody watches and that goes when it ends leaves no log behind.
+    spec.log = not (options.auto_remove and streams.attach)
+    spec.attach = streams.attach
+    # If we are killed nobody would own the container's end: it ends with us.
+    spec.kill_with_parent = True
+    spec.stdin_fd = streams.stdin_fd
+    spec.stdout_fd = streams.stdout_fd
+    spec.stderr_fd = streams.stderr_fd
+    return spec
+
+
+def run_to_end(
+    container: Container,
+    make_spec: Callable[[], _core.LaunchSpec],
+    on_started: Callable[[int], None] | None = None,
+) -> int:
+    """Starts the container and waits for its end; returns the exit code.
+
+    `on_started` gets the process number once the command runs. If it could not be started, the
+    state says why, as Docker's does, and the error is raised.
+    """
+    launch = _Launch(container, on_started)
+    try:
+        code = launch.run(make_spec)
+    except FastlayersError as error:
+        if not launch.started:
+            code = error.exit_code if isinstance(error, LaunchError) else LaunchError.exit_code
+            container.state_file.write(State(CREATED, exit_code=code, error=str(error)))
+        raise
+    container.state_file.write(
+        State(EXITED, exit_code=code, started=launch.started, finished=timestamp.now())
+    )
+    if launch.failure is not None:
+        raise launch.failure
+    return code
+
+
+class _Launch:
+    """One start of a container, and what its callback found out."""
+
+    __slots__ = ("_container", "_gc_lock", "_on_started", "failure", "started")
+
+    def __init__(self, container: Container, on_started: Callable[[int], None] | None) -> None:
+        self._container = container
+        self._on_started = on_started
+        # What is derived of the layers must not be collected between building and mounting it.
+        self._gc_lock = container.store.gc_lock(exclusive=False)
+        self.started = ""
+        self.failure: Exception | None = None
+
+    def run(self, make_spec: Callable[[], _core.LaunchSpec]) -> int:
+        container = self._container
+        refuse_mounted(container.store, container)
+        with self._gc_lock:
+            container.store.prepare_chain(container.diff_ids, container.manifest_digest)
+            spec = make_spec()
+            write_network_files(container.directory, container.hostname, spec.network)
+            return _core.launch(spec, self._record)
+
+    def _record(self, pid: int) -> None:
+        self._gc_lock.release()
+        self.started = timestamp.now()
+        try:
+            self._container.state_file.write(
+                State(RUNNING, pid=pid, pid_start=start_time(pid), started=self.started)
+            )
+            if self._on_started is not None:
+                self._on_started(pid)
+        except Exception as error:  # must not unwind through the core, which owns a child now
+            self.failure = error

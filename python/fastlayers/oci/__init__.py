@@ -1,0 +1,1 @@
+"""The documents of OCI images, references and platforms: pure values, no I/O."""

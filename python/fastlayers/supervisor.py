@@ -1,0 +1,132 @@
+"""Supervisor: the small process that runs a container in the background.
+
+It holds the container's lock, owns its log and its exit code, and has nothing of the process that
+made it: a session of its own, no standard streams, no other descriptors. What became of the start
+it reports through a pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from fastlayers import errors
+from fastlayers.errors import FastlayersError, HostError
+from fastlayers.host import host_error
+from fastlayers.launcher import run_to_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastlayers import _core
+    from fastlayers.container import Container
+    from fastlayers.lock import FileLock
+
+
+def start_in_background(
+    container: Container, lock: FileLock, make_spec: Callable[[], _core.LaunchSpec]
+) -> None:
+    """Returns when the container runs, or raises what kept it from it. Takes over the lock."""
+    try:
+        read_end, write_end = os.pipe()
+        child = os.fork()
+    except OSError as error:
+        lock.release()
+        raise host_error("cannot start a supervisor", error) from None
+    if child == 0:
+        _become_supervisor(container, lock, make_spec, write_end)  # does not return
+    os.close(write_end)
+    lock.release()
+    try:
+        os.waitpid(child, 0)
+        with open(read_end, "rb") as pipe:
+            report = pipe.read()
+    except ChildProcessError:  # the host program reaps all children itself
+        with open(read_end, "rb") as pipe:
+            report = pipe.read()
+    _raise_reported(container, report)
+
+
+def _become_supervisor(
+    container: Container,
+    lock: FileLock,
+    make_spec: Callable[[], _core.LaunchSpec],
+    write_end: int,
+) -> None:
+    """In the child: leaves through os._exit on every path, so nothing of the parent's runs here."""
+    code = 1
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        _forget_parent({lock.descriptor, write_end})
+        code = _supervise(container, make_spec, write_end)
+    finally:
+        os._exit(code)
+
+
+def _forget_parent(keep: set[int]) -> None:
+    os.chdir("/")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        if descriptor > 2 and descriptor not in keep:
+            with contextlib.suppress(OSError):  # the one that listed the others is closed
+                os.close(descriptor)
+
+
+def _supervise(
+    container: Container, make_spec: Callable[[], _core.LaunchSpec], write_end: int
+) -> int:
+    def report(text: str) -> None:
+        try:
+            os.write(write_end, text.encode("utf-8", "backslashreplace"))
+            os.close(write_end)
+        except OSError:
+            pass  # whoever waited for it is gone; the container runs all the same
+
+    started = False
+
+    def on_started(pid: int) -> None:
+        nonlocal started
+        started = True
+        report(json.dumps({"pid": pid}))
+
+    try:
+        run_to_end(container, make_spec, on_started)
+    except BaseException as error:
+        if not started:
+            report(
+                json.dumps(
+                    {
+                        "error": type(error).__name__,
+                        "message": str(error) or type(error).__name__,
+                        "errno": getattr(error, "errno", 0) or 0,
+                    }
+                )
+            )
+        return 1
+    finally:
+        if container.options.auto_remove:
+            container.discard()
+    return 0
+
+
+def _raise_reported(container: Container, report: bytes) -> None:
+    if not report:
+        raise HostError(
+            f"the supervisor of container {container.short_id} died before the container ran"
+        )
+    document = json.loads(report)
+    if "error" not in document:
+        return
+    kind = getattr(errors, document["error"], HostError)
+    if not (isinstance(kind, type) and issubclass(kind, FastlayersError)):
+        kind = HostError
+    error = kind(document["message"])
+    error.errno = document["errno"]
+    raise error

@@ -1,0 +1,112 @@
+"""Where images come from and go to: registries, archives, layouts, root file systems.
+
+Importing this package costs nothing; each function imports what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from typing import IO
+
+    from fastlayers.image import Image
+    from fastlayers.oci.platform import Platform
+    from fastlayers.oci.reference import Reference
+    from fastlayers.store import Store
+
+    from .save import Wanted
+    from .source import Event, Progress
+
+__all__ = ["Event", "Progress", "import_rootfs", "load", "pull", "save"]
+
+
+def __getattr__(name: str) -> object:
+    if name in ("Event", "Progress"):
+        from . import source
+
+        return getattr(source, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def pull(
+    store: Store,
+    name: str | Reference,
+    *,
+    platform: str | Platform | None = None,
+    progress: Progress | None = None,
+) -> Image:
+    """Fetches an image from its registry; layers that the store has are not sent again."""
+    from fastlayers.oci.reference import Reference
+
+    from .copy import store_image
+    from .registry import RegistryClient
+
+    reference = Reference.parse(name) if isinstance(name, str) else name
+    store.prepare()
+    with RegistryClient(reference.registry) as client:
+        source = client.resolve(reference, _platform(platform))
+        return store_image(store, source, progress)
+
+
+def load(
+    store: Store,
+    source: str | os.PathLike[str] | IO[bytes],
+    *,
+    platform: str | Platform | None = None,
+    progress: Progress | None = None,
+) -> list[tuple[str | None, Image]]:
+    """Loads every image of a `docker save` archive, OCI archive or OCI layout folder.
+
+    Returns a row for each name (as people write it), in the archive's order, and one with None for
+    an image without a name.
+    """
+    from . import detect
+
+    return detect.load(store, source, platform=_platform(platform), progress=progress)
+
+
+def import_rootfs(
+    store: Store,
+    source: str | os.PathLike[str] | IO[bytes],
+    name: str | None = None,
+    *,
+    changes: Sequence[str] = (),
+    message: str = "",
+    platform: str | Platform | None = None,
+    progress: Progress | None = None,
+) -> Image:
+    """Makes an image of one layer from the tar of a root file system, which may be compressed."""
+    from . import rootfs
+
+    return rootfs.import_rootfs(
+        store,
+        source,
+        name,
+        changes=changes,
+        message=message,
+        platform=_platform(platform),
+        progress=progress,
+    )
+
+
+def save(
+    store: Store,
+    images: Sequence[Wanted],
+    file: str | os.PathLike[str] | IO[bytes],
+    *,
+    format: str = "docker",
+) -> None:
+    """Writes images as one archive, "docker" or "oci". See `transports.save.save`."""
+    from .save import save as write
+
+    write(store, images, file, format=format)
+
+
+def _platform(value: str | Platform | None) -> Platform | None:
+    if value is None or not isinstance(value, str):
+        return value
+    from fastlayers.oci.platform import Platform
+
+    return Platform.parse(value)

@@ -1,0 +1,178 @@
+"""One blob of a registry as a layer source: streamed into the core, resumed when it breaks off."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import urllib3
+
+from fastlayers import _core
+from fastlayers.errors import (
+    CorruptError,
+    DigestMismatchError,
+    InvalidError,
+    NotFoundError,
+    RegistryError,
+)
+
+from .session import BrokenConnectionError, Session, Step
+from .source import OnBytes
+
+if TYPE_CHECKING:
+    from fastlayers._core import LayerInfo
+    from fastlayers.oci.document import Descriptor
+
+_READ_BYTES = 1 << 20
+# How often a download may break off before it has moved on by _PROGRESS_BYTES.
+_FAILURES = 5
+_PROGRESS_BYTES = 8 << 20
+
+
+class BlobDownload:
+    """The bytes of one blob, in order and exactly once, over as many requests as it takes."""
+
+    def __init__(self, session: Session, repository: str, descriptor: Descriptor) -> None:
+        self._session = session
+        self._repository = repository
+        self._descriptor = descriptor
+        self._urls = [f"/v2/{repository}/blobs/{descriptor.digest}"]
+        self._ranges = True
+        self._step = Step(
+            f"fetch blob {descriptor.digest} of {repository}",
+            repository,
+            f"registry {session.registry}: blob {descriptor.digest} of {repository}",
+        )
+        self.resumed = False
+
+    def chunks(self) -> Generator[bytes, None, None]:
+        """Yields the body; raises when it turns out shorter or longer than its descriptor says."""
+        size = self._descriptor.size
+        received = 0
+        failures = 0
+        progress_mark = 0
+        while True:
+            try:
+                for data in self._read_from(received):
+                    received += len(data)
+                    if received > size:
+                        raise self._mismatch(f"is longer than {size} bytes")
+                    yield data
+                if received < size:
+                    raise self._mismatch(f"has {received} bytes instead of {size}")
+                return
+            except BrokenConnectionError:
+                if received - progress_mark >= _PROGRESS_BYTES:
+                    failures = 0
+                progress_mark = received
+                failures += 1
+                if failures >= _FAILURES:
+                    raise
+                self.resumed = self.resumed or received > 0
+                self._session.pause(failures - 1)
+
+    def _read_from(self, offset: int) -> Generator[bytes, None, None]:
+        """The body from `offset` on, from one request."""
+        response = self._open(offset if self._ranges else 0)
+        try:
+            skip = offset - self._start_of(response, offset)
+            while True:
+                try:
+                    data = response.read(_READ_BYTES, decode_content=False)
+                except urllib3.exceptions.HTTPError as error:
+                    raise self._session.broken(self._step, error) from None
+                self._session.check_cancelled()
+                if not data:
+                    return
+                if skip >= len(data):
+                    skip -= len(data)
+                    continue
+                yield data[skip:] if skip else data
+                skip = 0
+        finally:
+            self._session.release(response)
+
+    def _open(self, offset: int) -> urllib3.BaseHTTPResponse:
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        try:
+            return self._session.get(self._urls[0], self._step, headers)
+        except NotFoundError:
+            # Non-distributable layers are fetched from elsewhere, if the registry lacks them.
+            for url in self._descriptor.urls:
+                try:
+                    return self._session.get_foreign(url, self._step, headers)
+                except (RegistryError, NotFoundError, InvalidError):
+                    continue
+            raise
+
+    def _start_of(self, response: urllib3.BaseHTTPResponse, asked: int) -> int:
+        """Where in the blob the body of a response starts."""
+        if response.status == 200:
+            return 0
+        span = response.headers.get("Content-Range", "").lower().removeprefix("bytes").strip()
+        start, total = span.partition("-")[0], span.rpartition("/")[2]
+        if response.status != 206 or not self._ranges or start != str(asked):
+            raise self._without_ranges()
+        if total.isdigit() and total != str(self._descriptor.size):
+            raise self._mismatch(f"has {total[:20]} bytes instead of {self._descriptor.size}")
+        return asked
+
+    def _without_ranges(self) -> BrokenConnectionError:
+        """The server cannot resume: the next request asks for the whole and skips what is known."""
+        self._ranges = False
+        return BrokenConnectionError(
+            f"registry {self._session.registry}: cannot {self._step.action}: "
+            "the server sent another part than asked for"
+        )
+
+    def _mismatch(self, what: str) -> DigestMismatchError:
+        return DigestMismatchError(
+            f"registry {self._session.registry}: blob {self._descriptor.digest} of "
+            f"{self._repository} {what}"
+        )
+
+
+class RegistryLayer:
+    """A layer in a registry (a `LayerSource`)."""
+
+    def __init__(
+        self, session: Session, repository: str, descriptor: Descriptor, diff_id: str
+    ) -> None:
+        self._session = session
+        self._repository = repository
+        self._descriptor = descriptor
+        self.digest = descriptor.digest
+        self.size = descriptor.size
+        self.media_type = descriptor.media_type
+        self.diff_id = diff_id
+
+    def ingest(self, root: str, on_bytes: OnBytes | None) -> LayerInfo:
+        """Streams the blob into the store; one that was resumed and is damaged is fetched anew."""
+        download = BlobDownload(self._session, self._repository, self._descriptor)
+        try:
+            return self._ingest(root, download, on_bytes)
+        except CorruptError:
+            if not download.resumed:
+                raise
+        download = BlobDownload(self._session, self._repository, self._descriptor)
+        return self._ingest(root, download, on_bytes)
+
+    def abort(self) -> None:
+        """Ends the downloads of the whole session."""
+        self._session.abort()
+
+    def _ingest(self, root: str, download: BlobDownload, on_bytes: OnBytes | None) -> LayerInfo:
+        taken = 0
+        ingest = _core.Ingest(root, digest=self.digest, size=self.size, diff_id=self.diff_id)
+        try:
+            with contextlib.closing(download.chunks()) as chunks:
+                for data in chunks:
+                    ingest.write(data)
+                    taken += len(data)
+                    if on_bytes is not None:
+                        on_bytes(taken)
+            return ingest.finish()
+        except BaseException:
+            ingest.abort()
+            raise

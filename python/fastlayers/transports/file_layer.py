@@ -1,0 +1,76 @@
+"""A layer that lies in a file: a member of an archive, or a file of a layout directory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from fastlayers import _core
+from fastlayers.errors import DigestMismatchError
+
+from .source import OnBytes
+
+if TYPE_CHECKING:
+    from fastlayers._core import LayerInfo
+
+    from .archive import Slice
+
+
+class Files(Protocol):
+    """What an archive and a folder have in common."""
+
+    label: str
+
+    def exists(self, path: str) -> bool: ...
+    def read(self, path: str, limit: int) -> bytes: ...
+    def open(self, path: str) -> contextlib.AbstractContextManager[Slice]: ...
+
+
+class FileLayer:
+    """One layer in a file (a `LayerSource`); its bytes go from the file to the core directly."""
+
+    def __init__(
+        self,
+        files: Files,
+        path: str,
+        *,
+        digest: str = "",
+        size: int = -1,
+        diff_id: str = "",
+        media_type: str = "",
+    ) -> None:
+        self._files = files
+        self._path = path
+        self.digest = digest
+        self.size = size
+        self.diff_id = diff_id
+        self.media_type = media_type
+
+    def ingest(self, root: str, on_bytes: OnBytes | None) -> LayerInfo:
+        """Ingests the file in place."""
+        with self._files.open(self._path) as part:
+            if self.size not in (-1, part.size):
+                raise DigestMismatchError(
+                    f"{self._files.label}: {self._path!r} has {part.size} bytes instead of "
+                    f"{self.size}"
+                )
+            # Its own descriptor: an interrupted main thread may close the archive before this ends.
+            descriptor = os.dup(part.descriptor)
+            try:
+                info = _core.ingest_fd(
+                    root,
+                    descriptor,
+                    part.offset,
+                    part.size,
+                    digest=self.digest,
+                    diff_id=self.diff_id,
+                )
+            finally:
+                os.close(descriptor)
+            if on_bytes is not None:
+                on_bytes(part.size)
+            return info
+
+    def abort(self) -> None:
+        """Nothing to wake: the core reads a local file to its end, without waiting."""

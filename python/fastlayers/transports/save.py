@@ -1,0 +1,178 @@
+"""`save`: images of the store as one tar archive, for every engine.
+
+Both formats are an OCI layout; the docker format adds manifest.json and repositories, as `docker
+save` does since version 25, so that engines of any age can load it. Blobs are written as they lie
+in the store, so digests stay what they were. The same images give the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Union
+
+from fastlayers import _core
+from fastlayers.errors import InvalidError
+from fastlayers.oci.document import Descriptor, Index
+from fastlayers.oci.reference import Reference
+
+from .input import host_error
+from .oci_layout import FULL_NAME, REF_NAME, blob_path_of
+from .tar_stream import TarStream
+
+if TYPE_CHECKING:
+    from fastlayers.image import Image
+    from fastlayers.store import Store
+
+FORMATS = ("docker", "oci")
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+
+Wanted = Union["Image", "tuple[Image, Sequence[str]]"]
+
+
+class _Entry(NamedTuple):
+    image: Image
+    names: tuple[Reference, ...]
+
+
+def save(
+    store: Store,
+    images: Sequence[Wanted],
+    file: str | os.PathLike[str] | IO[bytes],
+    *,
+    format: str = "docker",
+) -> None:
+    """Writes images to a tar file or an open binary file.
+
+    An image alone is saved with all its names, `(image, names)` with these only. A file that is
+    given by its path appears when it is complete, or not at all.
+    """
+    if format not in FORMATS:
+        raise InvalidError(f"unknown archive format {format!r}: it is one of {', '.join(FORMATS)}")
+    if not images:
+        raise InvalidError("no image to save")
+    entries = _entries(images)
+    with store.working(), _open_output(file) as out:
+        stream = TarStream(out)
+        documents = _documents(entries, docker=format == "docker")
+        for name in sorted(documents):
+            stream.add_bytes(name, documents[name])
+        stream.add_directory("blobs")
+        stream.add_directory("blobs/sha256")
+        for digest, size in _blobs(entries).items():
+            stream.add_file(blob_path_of(digest), _core.blob_path(store.root, digest), size)
+        stream.finish()
+
+
+def _entries(images: Sequence[Wanted]) -> list[_Entry]:
+    """The images, each once, with all the names asked for."""
+    names: dict[str, dict[str, Reference]] = {}
+    by_digest: dict[str, Image] = {}
+    for wanted in images:
+        image, wanted_names = wanted if isinstance(wanted, tuple) else (wanted, wanted.names)
+        by_digest.setdefault(image.digest, image)
+        of_image = names.setdefault(image.digest, {})
+        for text in wanted_names:
+            reference = Reference.parse(text)
+            if not reference.digest:
+                of_image.setdefault(reference.name, reference)
+    return [_Entry(image, tuple(names[digest].values())) for digest, image in by_digest.items()]
+
+
+def _blobs(entries: Sequence[_Entry]) -> dict[str, int]:
+    """Digest and size of every blob: small documents first, then layers base first."""
+    blobs: dict[str, int] = {}
+    for image, _ in entries:
+        manifest = image.manifest
+        blobs[manifest.digest] = len(manifest.raw)
+        blobs[manifest.config.digest] = manifest.config.size
+    for image, _ in entries:
+        for layer in image.manifest.layers:
+            blobs[layer.digest] = layer.size
+    return blobs
+
+
+def _documents(entries: Sequence[_Entry], *, docker: bool) -> dict[str, bytes]:
+    documents = {"oci-layout": _LAYOUT, "index.json": _index(entries)}
+    if docker:
+        documents["manifest.json"] = _json([_docker_entry(entry) for entry in entries])
+        repositories = _repositories(entries)
+        if repositories:
+            documents["repositories"] = _json(repositories)
+    return documents
+
+
+def _index(entries: Sequence[_Entry]) -> bytes:
+    tags = [_tag(name) for entry in entries for name in entry.names]
+    descriptors: list[Descriptor] = []
+    for image, names in entries:
+        manifest = image.manifest
+        plain = Descriptor(manifest.media_type, manifest.digest, len(manifest.raw))
+        for name in names:
+            # Tools that know ref.name only find an image by its tag, as long as that is unique.
+            short = _tag(name) if tags.count(_tag(name)) == 1 else name.name
+            descriptors.append(plain.with_annotations({FULL_NAME: name.name, REF_NAME: short}))
+        if not names:
+            descriptors.append(plain)
+    return Index.build(descriptors).raw
+
+
+def _tag(name: Reference) -> str:
+    return name.tag_or_default
+
+
+def _docker_entry(entry: _Entry) -> dict[str, Any]:
+    manifest = entry.image.manifest
+    return {
+        "Config": blob_path_of(manifest.config.digest),
+        "RepoTags": [name.familiar for name in entry.names] or None,
+        "Layers": [blob_path_of(layer.digest) for layer in manifest.layers],
+    }
+
+
+def _repositories(entries: Sequence[_Entry]) -> dict[str, dict[str, str]]:
+    """The names for engines older than manifest.json; they want the top layer's id."""
+    repositories: dict[str, dict[str, str]] = {}
+    for image, names in entries:
+        layers = image.manifest.layers
+        for name in names:
+            if layers:
+                top = layers[-1].digest.partition(":")[2]
+                repositories.setdefault(name.familiar_repository, {})[_tag(name)] = top
+    return repositories
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+
+
+@contextlib.contextmanager
+def _open_output(file: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]:
+    if not isinstance(file, (str, os.PathLike)):
+        yield file
+        return
+    path = os.fspath(file)
+    if os.path.exists(path) and not os.path.isfile(path):
+        # A device or a named pipe cannot be replaced by a rename: write into it.
+        try:
+            out = open(path, "wb", buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise host_error(f"cannot write {path}", error) from None
+        with out:
+            yield out
+        return
+    temporary = f"{path}.tmp-{os.getpid()}"
+    try:
+        out = open(temporary, "xb", buffering=0)  # noqa: SIM115
+    except OSError as error:
+        raise host_error(f"cannot write {path}", error) from None
+    try:
+        with out:
+            yield out
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise

@@ -1,0 +1,1 @@
+"""The test suites of fastlayers; run `python -m pytest` from the top of the repository."""

@@ -1,0 +1,276 @@
+"""Logins, tokens, and who gets to see them."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from fastlayers.errors import (
+    RegistryError,
+    UnauthorizedError,
+)
+from fastlayers.store import Store
+from fastlayers.transports import pull
+from tests.fake_registry import Answer, FakeRegistry, Hook, Request, error
+from tests.image_parts import Blob, Parts, image_of, layer_tar, manifest_of
+
+BIG = 3 << 20
+
+
+@pytest.fixture(autouse=True)
+def no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    with FakeRegistry().running() as server:
+        yield server
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@functools.cache
+def two_layers() -> Parts:
+    return image_of([Blob.gzip(layer_tar("a")), Blob.gzip(layer_tar("b", BIG))])
+
+
+def log_in(tmp_path: Path, host: str, **entry: str) -> None:
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": {host: entry}}))
+
+
+def basic(pair: str) -> str:
+    return base64.b64encode(pair.encode()).decode()
+
+
+def require_basic(pair: str) -> Hook:
+    def check(request: Request) -> Answer | None:
+        if request.authorization == f"Basic {basic(pair)}":
+            return None
+        return error(
+            401,
+            "UNAUTHORIZED",
+            "authentication required",
+            **{"WWW-Authenticate": 'Negotiate\nBasic realm="a, b"'},
+        )
+
+    return check
+
+
+def test_foreign_layers_come_from_their_urls_without_credentials(
+    registry: FakeRegistry, store: Store, tmp_path: Path
+) -> None:
+    layer = Blob.gzip(layer_tar("foreign"))
+    plain = image_of([layer])
+    with FakeRegistry().running() as elsewhere:
+        elsewhere.hooks.append(lambda request: Answer(body=layer.data))
+        row = {
+            **layer.descriptor(),
+            "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+            "urls": ["ftp://no.test/x", f"http://{elsewhere.host}/layer"],
+        }
+        registry.put_blob(plain.config)
+        registry.put_manifest("latest", manifest_of(plain.config, [row]))
+        registry.hooks.append(require_basic("me:secret"))
+        log_in(tmp_path, registry.host, auth=basic("me:secret"))
+        assert pull(store, f"{registry.host}/app").id == plain.id
+        assert [request.authorization for request in elsewhere.requests] == [""]
+
+
+def test_basic_authentication(registry: FakeRegistry, store: Store, tmp_path: Path) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    registry.hooks.append(require_basic("me:secret"))
+    with pytest.raises(UnauthorizedError, match=r"pull access denied for app.*no basic auth"):
+        pull(store, f"{registry.host}/app")
+    log_in(tmp_path, registry.host, auth=basic("me:secret"))
+    assert pull(store, f"{registry.host}/app").id == parts.id
+
+
+def test_wrong_password_is_said(registry: FakeRegistry, store: Store, tmp_path: Path) -> None:
+    registry.publish(two_layers())
+    registry.hooks.append(require_basic("me:secret"))
+    log_in(tmp_path, registry.host, auth=basic("me:wrong"))
+    with pytest.raises(UnauthorizedError, match=r"unauthorized: authentication required"):
+        pull(store, f"{registry.host}/app")
+    assert len(registry.paths("/manifests/")) == 2
+
+
+class TokenService:
+    """Hands out numbered tokens, each good for so many requests to the registry."""
+
+    def __init__(self, registry: FakeRegistry, *, uses: int = 1000, login: str = "") -> None:
+        self.registry = registry
+        self.uses = uses
+        self.login = login
+        self.tokens: dict[str, int] = {}
+        self.queries: list[dict[str, list[str]]] = []
+        registry.hooks.append(self.check)
+
+    def check(self, request: Request) -> Answer | None:
+        if request.path.startswith("/token"):
+            return self.give(request)
+        if request.path == "/v2/":
+            return None
+        token = request.authorization.removeprefix("Bearer ")
+        if self.tokens.get(token, 0) > 0:
+            self.tokens[token] -= 1
+            return None
+        challenge = (
+            f'Bearer realm="http://{self.registry.host}/token",service="a registry, ours",'
+            f'scope="repository:team/app:pull"'
+        )
+        return error(401, "UNAUTHORIZED", "no", **{"WWW-Authenticate": challenge})
+
+    def give(self, request: Request) -> Answer:
+        if self.login and request.authorization != f"Basic {basic(self.login)}":
+            return error(401, "UNAUTHORIZED", "incorrect username or password")
+        query = urlsplit(request.path).query if request.method == "GET" else request.body.decode()
+        self.queries.append(parse_qs(query))
+        token = f"token-{len(self.queries)}"
+        self.tokens[token] = self.uses
+        return Answer(body=json.dumps({"access_token": token, "expires_in": 300}).encode())
+
+
+def test_bearer_token_without_login(registry: FakeRegistry, store: Store) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    tokens = TokenService(registry)
+    assert pull(store, f"{registry.host}/team/app").id == parts.id
+    assert tokens.queries == [
+        {"service": ["a registry, ours"], "scope": ["repository:team/app:pull"]}
+    ]
+
+
+def test_bearer_token_with_login(registry: FakeRegistry, store: Store, tmp_path: Path) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    tokens = TokenService(registry, login="me:secret")
+    with pytest.raises(UnauthorizedError, match="incorrect username or password"):
+        pull(store, f"{registry.host}/team/app")
+    log_in(tmp_path, registry.host, auth=basic("me:secret"))
+    assert pull(store, f"{registry.host}/team/app").id == parts.id
+    assert tokens.queries[0]["account"] == ["me"]
+
+
+def test_identity_token_is_exchanged(registry: FakeRegistry, store: Store, tmp_path: Path) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    tokens = TokenService(registry)
+    log_in(tmp_path, registry.host, identitytoken="the-token")
+    assert pull(store, f"{registry.host}/team/app").id == parts.id
+    assert tokens.queries[0]["grant_type"] == ["refresh_token"]
+    assert tokens.queries[0]["refresh_token"] == ["the-token"]
+
+
+def test_a_token_that_expires_during_the_pull_is_renewed(
+    registry: FakeRegistry, store: Store
+) -> None:
+    parts = image_of([Blob.gzip(layer_tar("only", BIG))])
+    registry.publish(parts)
+    tokens = TokenService(registry, uses=1)
+    assert pull(store, f"{registry.host}/team/app").id == parts.id
+    assert len(tokens.queries) >= 3
+
+
+def test_a_registry_that_is_never_satisfied_ends(registry: FakeRegistry, store: Store) -> None:
+    registry.publish(two_layers())
+    tokens = TokenService(registry, uses=0)
+    with pytest.raises(UnauthorizedError, match="pull access denied for team/app"):
+        pull(store, f"{registry.host}/team/app")
+    assert len(tokens.queries) == 1
+
+
+@pytest.mark.parametrize(
+    ("challenge", "body", "words"),
+    [
+        ('Bearer service="x"', b"", "names no token service"),
+        ('Bearer realm="file:///etc/passwd"', b"", "names no token service"),
+        ('Bearer realm="http://HOST/token"', b"<html>", "not JSON"),
+        ('Bearer realm="http://HOST/token"', b'{"token":7}', "without a token"),
+        ('Bearer realm="http://HOST/token"', b'{"token":"a\\r\\nX: y"}', "without a token"),
+        ('Digest realm="x"', b"", "no known way to log in .it offers digest"),
+        ("", b"", "unauthorized: no"),
+    ],
+)
+def test_bad_challenges_and_token_services_are_said(
+    registry: FakeRegistry, store: Store, challenge: str, body: bytes, words: str
+) -> None:
+    header = {"WWW-Authenticate": challenge.replace("HOST", registry.host)} if challenge else {}
+
+    def refuse(request: Request) -> Answer | None:
+        if request.path.startswith("/token"):
+            return Answer(body=body)
+        return None if request.path == "/v2/" else error(401, "UNAUTHORIZED", "no", **header)
+
+    registry.hooks.append(refuse)
+    with pytest.raises(RegistryError, match=words) as caught:
+        pull(store, f"{registry.host}/app")
+    assert registry.host in str(caught.value)
+
+
+def test_credentials_never_follow_a_redirect_to_another_host(
+    registry: FakeRegistry, store: Store, tmp_path: Path
+) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    log_in(tmp_path, registry.host, auth=basic("me:secret"))
+    registry.hooks.append(require_basic("me:secret"))
+    with FakeRegistry().running() as storage:
+        storage.blobs.update(registry.blobs)
+        registry.hooks.append(
+            lambda request: (
+                Answer(307, headers={"Location": f"http://{storage.host}{request.path}?sig=1"})
+                if "/blobs/" in request.path
+                else None
+            )
+        )
+        storage.hooks.append(
+            lambda request: storage._blob(
+                storage.blobs[request.path.rpartition("/")[2].partition("?")[0]], request.range
+            )
+        )
+        assert pull(store, f"{registry.host}/app").id == parts.id
+        assert len(storage.requests) == 3
+        assert {request.authorization for request in storage.requests} == {""}
+
+
+def test_redirects_on_the_same_host_keep_credentials(
+    registry: FakeRegistry, store: Store, tmp_path: Path
+) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    log_in(tmp_path, registry.host, auth=basic("me:secret"))
+    registry.hooks.append(require_basic("me:secret"))
+    registry.hooks.append(
+        lambda request: (
+            Answer(302, headers={"Location": request.path.replace("/old/", "/new/")})
+            if "/old/" in request.path
+            else None
+        )
+    )
+    assert pull(store, f"{registry.host}/old/app").id == parts.id
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [("/v2/loop", "too many redirects"), ("file:///etc/passwd", "bad redirect")],
+)
+def test_bad_redirects_end(registry: FakeRegistry, store: Store, location: str, words: str) -> None:
+    registry.hooks.append(
+        lambda request: (
+            None if request.path == "/v2/" else Answer(302, headers={"Location": location})
+        )
+    )
+    with pytest.raises(RegistryError, match=words):
+        pull(store, f"{registry.host}/app")

@@ -1,0 +1,306 @@
+"""Downloads that break off, lie, stall or are interrupted."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fastlayers.errors import (
+    CorruptError,
+    DigestMismatchError,
+    RegistryError,
+    UnauthorizedError,
+)
+from fastlayers.oci.reference import Reference
+from fastlayers.store import Store
+from fastlayers.transports import pull
+from fastlayers.transports.connection import Connections
+from fastlayers.transports.copy import store_image
+from fastlayers.transports.registry import RegistryClient
+from fastlayers.transports.session import Session
+from fastlayers.transports.source import Event
+from tests.archive_shapes import leftovers
+from tests.fake_registry import Answer, FakeRegistry, Request, error
+from tests.image_parts import Blob, Parts, image_of, layer_tar
+from tests.oci_layout import digest_of
+
+BIG = 3 << 20
+
+
+@pytest.fixture(autouse=True)
+def no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    with FakeRegistry().running() as server:
+        yield server
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@functools.cache
+def two_layers() -> Parts:
+    return image_of([Blob.gzip(layer_tar("a")), Blob.gzip(layer_tar("b", BIG))])
+
+
+def wrong_bytes(data: bytes) -> bytes:
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@pytest.mark.parametrize("change", [wrong_bytes, lambda d: d + b"x", lambda d: d[:-1]])
+def test_a_lying_blob_leaves_nothing(registry: FakeRegistry, store: Store, change: object) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    last = digest_of(parts.layers[-1].data)
+    registry.blobs[last] = change(registry.blobs[last])  # type: ignore[operator]
+    with pytest.raises(CorruptError, match=last):
+        pull(store, f"{registry.host}/app")
+    assert store.images() == []
+    assert leftovers(store) == []
+
+
+def test_a_lying_diff_id_is_refused_even_when_both_blobs_are_there(
+    registry: FakeRegistry, store: Store
+) -> None:
+    one, two = Blob.gzip(layer_tar("one")), Blob.gzip(layer_tar("two"))
+    registry.publish(image_of([one, two]), "good")
+    pull(store, f"{registry.host}/app:good")
+    liar = image_of([Blob(one.data, two.tar, one.media_type)])
+    registry.publish(liar, "liar")
+    with pytest.raises(DigestMismatchError):
+        pull(store, f"{registry.host}/app:liar")
+    assert len(store.images()) == 1
+
+
+def test_a_broken_body_is_resumed_where_it_broke(registry: FakeRegistry, store: Store) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    layer = parts.layers[-1]
+    broken: list[int] = []
+
+    def cut(request: Request) -> Answer | None:
+        if digest_of(layer.data) in request.path and len(broken) < 2:
+            broken.append(1)
+            start = int(request.range.removeprefix("bytes=").rstrip("-") or 0)
+            body = layer.data[start:]
+            if start:
+                headers = {
+                    "Content-Range": f"bytes {start}-{len(layer.data) - 1}/{len(layer.data)}"
+                }
+                return Answer(206, body, headers, cut=1 << 20)
+            return Answer(body=body, cut=1 << 20)
+        return None
+
+    registry.hooks.append(cut)
+    image = pull(store, f"{registry.host}/app")
+    assert image.id == parts.id
+    spans = [r.range for r in registry.requests if digest_of(layer.data) in r.path]
+    assert spans == ["", f"bytes={1 << 20}-", f"bytes={2 << 20}-"]
+
+
+@pytest.mark.parametrize("answer", ["whole", "other part", "416"])
+def test_a_server_that_cannot_resume_is_asked_for_the_whole(
+    registry: FakeRegistry, store: Store, answer: str
+) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    registry.ranges = False
+    data = parts.layers[-1].data
+    seen: list[str] = []
+
+    def cut(request: Request) -> Answer | None:
+        if digest_of(data) not in request.path:
+            return None
+        seen.append(request.range)
+        if len(seen) == 1:
+            return Answer(body=data, cut=1 << 20)
+        if request.range and answer == "416":
+            return Answer(416)
+        if request.range and answer == "other part":
+            return Answer(206, data[5:], {"Content-Range": f"bytes 5-{len(data) - 1}/{len(data)}"})
+        return None
+
+    registry.hooks.append(cut)
+    assert pull(store, f"{registry.host}/app").id == parts.id
+    assert len(seen) == (2 if answer == "whole" else 3)
+
+
+def test_a_resumed_blob_with_a_wrong_digest_is_fetched_anew(
+    registry: FakeRegistry, store: Store
+) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    data = parts.layers[-1].data
+    seen: list[str] = []
+
+    def first_from_a_bad_server(request: Request) -> Answer | None:
+        if digest_of(data) not in request.path:
+            return None
+        seen.append(request.range)
+        if len(seen) > 1:
+            return None
+        return Answer(body=wrong_bytes(data[: 1 << 20]) + data[1 << 20 :], cut=1 << 20)
+
+    registry.hooks.append(first_from_a_bad_server)
+    assert pull(store, f"{registry.host}/app").id == parts.id
+    assert seen[-1] == ""
+
+
+def test_retries_are_bounded(
+    registry: FakeRegistry, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastlayers.transports.session._FIRST_DELAY_SECONDS", 0.001)
+    parts = two_layers()
+    registry.publish(parts)
+    data = parts.layers[-1].data
+    registry.hooks.append(
+        lambda request: Answer(body=data, cut=100) if digest_of(data) in request.path else None
+    )
+    with pytest.raises(RegistryError, match=r"the connection closed before the end"):
+        pull(store, f"{registry.host}/app")
+    assert len(registry.paths(digest_of(parts.layers[-1].data))) < 10
+    assert store.images() == []
+    assert leftovers(store) == []
+
+
+def test_server_errors_are_retried_then_said(
+    registry: FakeRegistry, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastlayers.transports.session._FIRST_DELAY_SECONDS", 0.001)
+    parts = two_layers()
+    registry.publish(parts)
+    bad = [2]
+
+    def fail(request: Request) -> Answer | None:
+        if "/manifests/" in request.path and bad[0]:
+            bad[0] -= 1
+            return error(503, "UNAVAILABLE", "come back later")
+        return None
+
+    registry.hooks.append(fail)
+    assert pull(store, f"{registry.host}/app").id == parts.id
+    bad[0] = 100
+    with pytest.raises(
+        RegistryError, match=r"cannot fetch the manifest of .*: unavailable: come back"
+    ):
+        pull(store, f"{registry.host}/app")
+
+
+def test_retry_after_is_honoured(registry: FakeRegistry, store: Store) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    waits = ["1"]
+
+    def busy(request: Request) -> Answer | None:
+        if "/manifests/" in request.path and waits:
+            return error(429, "TOOMANYREQUESTS", "slow down", **{"Retry-After": waits.pop()})
+        return None
+
+    registry.hooks.append(busy)
+    begin = time.monotonic()
+    assert pull(store, f"{registry.host}/app").id == parts.id
+    assert time.monotonic() - begin >= 1
+
+
+def test_a_long_retry_after_is_told_at_once(registry: FakeRegistry, store: Store) -> None:
+    registry.hooks.append(
+        lambda request: (
+            error(429, "TOOMANYREQUESTS", "pull rate limit", **{"Retry-After": "3600"})
+            if "/manifests/" in request.path
+            else None
+        )
+    )
+    with pytest.raises(RegistryError, match=r"toomanyrequests: pull rate limit .*3600 s") as caught:
+        pull(store, f"{registry.host}/app")
+    assert not isinstance(caught.value, UnauthorizedError)
+
+
+def test_a_silent_body_times_out(
+    registry: FakeRegistry, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastlayers.transports.session._FIRST_DELAY_SECONDS", 0.001)
+    monkeypatch.setattr("fastlayers.transports.download._FAILURES", 2)
+    parts = two_layers()
+    registry.publish(parts)
+    data = parts.layers[-1].data
+    registry.hooks.append(
+        lambda request: (
+            Answer(body=data, cut=100, stall=True) if digest_of(data) in request.path else None
+        )
+    )
+    session = Session(registry.host, Connections(registry.host, inactivity_seconds=0.2))
+    client = RegistryClient(registry.host, session=session)
+    source = client.resolve(Reference.parse(f"{registry.host}/app"))
+    with pytest.raises(RegistryError, match="timed out waiting for data"):
+        store_image(store, source)
+    assert store.images() == []
+    assert leftovers(store) == []
+
+
+def test_one_failure_ends_the_downloads_that_wait(registry: FakeRegistry, store: Store) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+    good, stalled = digest_of(parts.layers[0].data), digest_of(parts.layers[1].data)
+    registry.blobs[good] = wrong_bytes(registry.blobs[good])
+    registry.hooks.append(
+        lambda request: (
+            Answer(body=parts.layers[1].data, cut=100, stall=True)
+            if stalled in request.path
+            else None
+        )
+    )
+    begin = time.monotonic()
+    with pytest.raises(CorruptError, match=good):
+        pull(store, f"{registry.host}/app")
+    assert time.monotonic() - begin < 5
+    assert store.images() == []
+    assert leftovers(store) == []
+
+
+def test_an_interrupt_leaves_the_store_as_it_was(registry: FakeRegistry, store: Store) -> None:
+    parts = two_layers()
+    registry.publish(parts)
+
+    def interrupt(event: Event) -> None:
+        if event.kind == "transfer":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(store, f"{registry.host}/app", progress=interrupt)
+    assert store.images() == []
+    assert leftovers(store) == []
+    assert pull(store, f"{registry.host}/app").id == parts.id
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_ctrl_c_ends_a_pull_that_waits(registry: FakeRegistry, store: Store, layers: int) -> None:
+    parts = image_of([Blob.gzip(layer_tar(f"layer {n}", 1 << 20)) for n in range(layers)])
+    registry.publish(parts)
+    registry.hooks.append(
+        lambda request: (
+            Answer(body=parts.layers[0].data, cut=1000, stall=True)
+            if digest_of(parts.layers[0].data) in request.path
+            else None
+        )
+    )
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        pull(store, f"{registry.host}/app")
+    timer.join()
+    assert time.monotonic() - begin < 5
+    assert store.images() == []
+    assert leftovers(store) == []
