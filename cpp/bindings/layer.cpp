@@ -52,14 +52,21 @@ class PyIngest {
 };
 
 LayerInfo ingest_fd(const std::string& root, int fd, std::int64_t offset, std::int64_t size,
-                    const std::string& digest, const std::string& diff_id) {
+                    const std::string& digest, const std::string& diff_id,
+                    const std::function<void(std::uint64_t)>& on_bytes) {
   const py::gil_scoped_release release;
   std::optional<std::uint64_t> from;
   std::optional<std::uint64_t> length;
   if (offset >= 0) from = static_cast<std::uint64_t>(offset);
   if (size >= 0) length = static_cast<std::uint64_t>(size);
-  return layer::ingest_fd(root, expected_of(digest, -1, diff_id), fd, from, length,
-                          &check_signals);
+  const auto between = [&on_bytes](std::uint64_t done) {
+    check_signals();
+    if (on_bytes) {
+      const py::gil_scoped_acquire gil;
+      on_bytes(done);
+    }
+  };
+  return layer::ingest_fd(root, expected_of(digest, -1, diff_id), fd, from, length, between);
 }
 
 }  // namespace
@@ -81,7 +88,8 @@ void register_layer(py::module_& module) {
       .def("finish", &PyIngest::finish)
       .def("abort", &PyIngest::abort);
   module.def("ingest_fd", &ingest_fd, py::arg("root"), py::arg("fd"), py::arg("offset") = -1,
-             py::arg("size") = -1, py::kw_only(), py::arg("digest") = "", py::arg("diff_id") = "");
+             py::arg("size") = -1, py::kw_only(), py::arg("digest") = "", py::arg("diff_id") = "",
+             py::arg("on_bytes") = nullptr);
   module.def("layer_info", [](const std::string& root, const std::string& diff_id) {
     return layer::LayerStore(root).info(digest::DiffId::parse(diff_id));
   });

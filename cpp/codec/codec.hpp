@@ -19,7 +19,7 @@ Compression sniff(Bytes head);
 
 // A Source of the decompressed bytes of `in`, which must outlive it. Reads `in` to its very end.
 // gzip: all members of a multi-member stream, header CRC and optional fields accepted, CRC32 and
-// ISIZE verified; NULs behind the last member tolerated, any other garbage is Error(corrupt).
+// ISIZE verified; what is behind the last member and does not begin like one is ignored.
 // zstd: several frames, skippable frames, checksums verified. A stream that ends early is
 // Error(corrupt). An empty input is Error(corrupt) for gzip and zstd.
 // none: `in` itself. Memory is constant (windows larger than 128 MiB are Error(limit)).

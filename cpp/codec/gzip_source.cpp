@@ -103,12 +103,12 @@ class GzipSource final : public Source {
       crc_ = 0;
       size_ = 0;
       stage_ = Stage::member;
-    } else if (*byte == std::byte{0} && stage_ == Stage::next_header) {
-      require_padding();
+    } else if (stage_ == Stage::next_header) {
+      // Padding or garbage behind the last member: ignored, as gzip(1) does, but read to the end.
+      drain();
       stage_ = Stage::ended;
     } else {
-      fail(stage_ == Stage::first_header ? "not a gzip stream"
-                                         : "there is garbage behind the last member");
+      fail("not a gzip stream");
     }
   }
 
@@ -145,11 +145,8 @@ class GzipSource final : public Source {
     return value;
   }
 
-  void require_padding() {
+  void drain() {
     for (Bytes bytes = input_.peek(); !bytes.empty(); bytes = input_.peek()) {
-      for (const std::byte byte : bytes) {
-        if (byte != std::byte{0}) fail("there is garbage behind the last member");
-      }
       input_.consume(bytes.size());
     }
   }

@@ -122,6 +122,18 @@ TEST_CASE("every truncation is corrupt") {
   }
 }
 
+TEST_CASE("what is behind the last member is ignored") {
+  for (const DeflateEngine* engine : engines()) {
+    const std::string text = sample_text(3000);
+    const std::string blob = gzip(*engine, text);
+    for (const std::string& tail :
+         {std::string(5000, '\0'), "garbage"s, "\0\0garbage"s, "\0"s + blob}) {
+      CHECK(gunzip(*engine, blob + tail) == text);
+    }
+    CHECK(is_corrupt(*engine, blob + "\x1f\x8b"s));
+  }
+}
+
 TEST_CASE("damage is corrupt") {
   for (const DeflateEngine* engine : engines()) {
     const std::string blob = gzip(*engine, sample_text(3000));
@@ -130,9 +142,6 @@ TEST_CASE("damage is corrupt") {
       bad[bad.size() - from_end] ^= 1;
       CHECK(is_corrupt(*engine, bad));
     }
-    CHECK(is_corrupt(*engine, blob + "garbage"));
-    CHECK(is_corrupt(*engine, blob + "\0\0garbage"s));
-    CHECK(is_corrupt(*engine, blob + "\0"s + blob));
     CHECK(is_corrupt(*engine, "\0"s + blob));
     CHECK(is_corrupt(*engine, "plain text"));
     CHECK(is_corrupt(*engine, "\x1f\x8b\x07"s + blob.substr(3)));

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "sys/file.hpp"
 #include "sys/node.hpp"
+#include "tar/text.hpp"
 
 namespace fastlayers::diff {
 
@@ -107,7 +108,7 @@ void TreeTar::add_file(tar::Header& header, const tree::Found& found) {
       const std::size_t got = sys::read_at(file.get(), {buffer.get(), want}, at);
       if (got == 0) {
         throw Error(ErrorKind::conflict,
-                    "/" + found.path + " shrank while it was read; stop what writes to it");
+                    "/" + tar::printable(found.path) + " shrank while it was read; stop what writes to it");
       }
       writer_.body({buffer.get(), got});
       at += got;

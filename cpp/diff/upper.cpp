@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "diff/tree_tar.hpp"
 #include "sys/file.hpp"
+#include "tar/text.hpp"
 #include "tree/walker.hpp"
 
 namespace fastlayers::diff {
@@ -46,7 +47,7 @@ class LayerVisitor : public tree::Visitor {
       return true;
     }
     if (found.name.starts_with(".wh.")) {
-      throw Error(ErrorKind::invalid, "/" + found.path +
+      throw Error(ErrorKind::invalid, "/" + tar::printable(found.path) +
                                           " cannot be stored in a layer: names beginning with "
                                           ".wh. mean deletions; rename or remove it");
     }

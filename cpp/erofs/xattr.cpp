@@ -66,14 +66,20 @@ void check(const Prefix& prefix, std::string_view name, std::string_view value) 
 std::uint32_t XattrTable::add(const table::Table& table, const table::Entry& entry) {
   const bool opaque = (entry.flags & table::kOpaque) != 0;
   if (entry.xattr_length == 0 && !opaque) return kNone;
-  const Key key{as_text(table.heap()).substr(entry.xattr_offset, entry.xattr_length), opaque};
+  // The kernel allows user.* on files and directories only (xattr(7)): on anything else it would
+  // list them and then deny them.
+  const bool user_too = entry.kind == table::Kind::file || is_directory(entry);
+  const Key key{as_text(table.heap()).substr(entry.xattr_offset, entry.xattr_length), opaque,
+                user_too};
   const auto [found, is_new] =
       set_numbers_.try_emplace(key, static_cast<std::uint32_t>(sets_.size()));
   if (is_new) {
     Set& set = sets_.emplace_back();
     set.first_path = table.path(entry);
     try {
-      for (const auto& [name, value] : table.xattrs(entry)) append(set, name, value);
+      for (const auto& [name, value] : table.xattrs(entry)) {
+        if (user_too || !name.starts_with("user.")) append(set, name, value);
+      }
     } catch (Error& error) {
       error.add_context(tar::printable(set.first_path));
       throw;

@@ -47,6 +47,7 @@ class XattrTable {
   struct Key {
     std::string_view encoded;
     bool opaque;
+    bool user_too;
     bool operator==(const Key&) const = default;
   };
   struct KeyHash {

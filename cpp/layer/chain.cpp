@@ -75,6 +75,16 @@ std::string ChainStore::device_path(const table::Table& table, std::uint32_t lay
   return side ? layers_.side_path(id) : layers_.tar_path(id);
 }
 
+table::Table ChainStore::resolve(const table::Table* below, const digest::DiffId& layer) const {
+  const table::Table entries = layers_.table(layer);
+  try {
+    return table::resolve(below, entries);
+  } catch (Error& error) {
+    error.add_context("layer " + layer.str());
+    throw;
+  }
+}
+
 table::Table ChainStore::fold(const Stack& stack, std::size_t count, bool save) const {
   const auto ids = chain_ids(stack);
   std::optional<table::Table> below;
@@ -92,16 +102,9 @@ table::Table ChainStore::fold(const Stack& stack, std::size_t count, bool save) 
   }
   const bool changed = done < count;
   for (; done < count; ++done) {
-    const table::Table layer = layers_.table(stack[done]);
     const table::Table* under = below ? &*below : nullptr;
-    try {
-      const table::Table delta = table::resolve(under, layer);
-      table::Table merged = table::merge(under, delta);
-      below = std::move(merged);
-    } catch (Error& error) {
-      error.add_context("layer " + stack[done].str());
-      throw;
-    }
+    table::Table merged = table::merge(under, resolve(under, stack[done]));
+    below = std::move(merged);
   }
   if (!below) return empty_table();
   if (changed && save) {
@@ -201,7 +204,7 @@ void ChainStore::build_erofs(const Stack& stack) const {
   if (as_delta) {
     table::Table below = fold(stack, known, plan.depth == 0);
     for (std::size_t i = known; as_delta && i < stack.size(); ++i) {
-      table::Table delta = table::resolve(&below, layers_.table(stack[i]));
+      table::Table delta = resolve(&below, stack[i]);
       // overlayfs does not look for the opaque mark on the root of a lower (EDGE-CASES A7).
       as_delta = (delta[0].flags & table::kOpaque) == 0;
       if (!as_delta) break;
@@ -243,8 +246,7 @@ void ChainStore::build_tree(const Stack& stack, std::size_t depth) const {
   if (sys::exists(target)) return;
   std::optional<table::Table> below;
   if (depth > 1) below = fold(stack, depth - 1, true);
-  const table::Table delta =
-      table::resolve(below ? &*below : nullptr, layers_.table(stack[depth - 1]));
+  const table::Table delta = resolve(below ? &*below : nullptr, stack[depth - 1]);
   sys::make_dirs(directory(ids[depth - 1]), 0755);
   const std::string temporary = sys::unique_name(target + ".tmp-");
   try {

@@ -333,7 +333,7 @@ void Ingest::abort() { pipeline_.reset(); }
 
 LayerInfo ingest_fd(const std::string& root, const Expected& expected, int fd,
                     std::optional<std::uint64_t> offset, std::optional<std::uint64_t> size,
-                    const std::function<void()>& between) {
+                    const std::function<void(std::uint64_t)>& between) {
   constexpr std::uint64_t kBetweenBytes = 8 << 20;
   Ingest ingest(root, expected);
   std::uint64_t done = 0;
@@ -348,7 +348,7 @@ LayerInfo ingest_fd(const std::string& root, const Expected& expected, int fd,
     ingest.advance(count);
     if (between && done >= next_pause) {
       next_pause += kBetweenBytes;
-      between();
+      between(done);
     }
   }
   if (size && done != *size) {

@@ -43,9 +43,9 @@ class Ingest {
 };
 
 // Feeds `size` bytes from `offset` of a file, or everything that read(2) yields if neither is
-// given. `between` is called every few MiB and may throw to give up.
+// given. `between` is told every few MiB how many bytes were taken, and may throw to give up.
 LayerInfo ingest_fd(const std::string& root, const Expected& expected, int fd,
                     std::optional<std::uint64_t> offset, std::optional<std::uint64_t> size,
-                    const std::function<void()>& between = {});
+                    const std::function<void(std::uint64_t)>& between = {});
 
 }  // namespace fastlayers::layer

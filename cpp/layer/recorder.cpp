@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "sys/node.hpp"
 #include "tar/block.hpp"
+#include "tar/text.hpp"
 
 namespace fastlayers::layer {
 
@@ -65,7 +66,7 @@ std::string normalise(std::string_view path) {
       result.resize(slash == std::string::npos ? 0 : slash);
       continue;
     }
-    if (part.size() > kMaxNameBytes) {
+    if (part.size() > table::kMaxNameBytes) {
       throw Error(ErrorKind::unsupported, "a component of its path has " +
                                               std::to_string(part.size()) +
                                               " bytes; file systems allow 255");
@@ -80,7 +81,7 @@ void Recorder::member(tar::Header&& header) {
   try {
     add(header);
   } catch (Error& error) {
-    error.add_context("entry " + header.path.substr(0, 512));
+    error.add_context("entry " + tar::printable(std::string_view(header.path).substr(0, 512)));
     throw;
   }
 }
@@ -100,6 +101,7 @@ void Recorder::add(tar::Header& header) {
   if (entry.kind == table::Kind::hardlink) {
     link = normalise(header.link_target);
     if (link.empty()) throw Error(ErrorKind::corrupt, "hard link to the root");
+    if (header.link_target.starts_with('/')) link = '/' + link;
   } else if (entry.kind == table::Kind::symlink) {
     link = header.link_target;
     if (link.empty() || link.size() > 4095) {

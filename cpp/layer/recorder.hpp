@@ -16,10 +16,9 @@
 namespace fastlayers::layer {
 
 inline constexpr std::size_t kMaxPathBytes = 16384;
-inline constexpr std::size_t kMaxNameBytes = 255;  // NAME_MAX
 
 // `path` without empty and "." components, ".." taken back; the root is "". Throws Error:
-// traversal if it climbs out, unsupported for a component over kMaxNameBytes, limit for the whole.
+// traversal if it climbs out, unsupported for a component over table::kMaxNameBytes, limit for the whole.
 std::string normalise(std::string_view path);
 
 class Recorder : public tar::Visitor {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -24,6 +25,8 @@ enum class Kind : std::uint8_t {
 inline constexpr std::uint8_t kOpaque = 1;   // a directory that hides everything below it
 inline constexpr std::uint8_t kImplied = 2;  // a directory that no layer has an entry for
 inline constexpr std::uint8_t kSide = 4;     // the data lies in the layer's side file, not its tar
+
+inline constexpr std::size_t kMaxNameBytes = 255;  // NAME_MAX
 
 inline constexpr std::uint32_t kNoParent = 0xffffffff;
 

@@ -1,7 +1,7 @@
 #include "table/layer_tree.hpp"
 
 #include "base/error.hpp"
-#include "digest/xxh3.hpp"
+#include "tar/text.hpp"
 
 namespace fastlayers::table {
 
@@ -157,6 +157,12 @@ void LayerTree::set_own(NodeId id, std::uint32_t inode, std::uint32_t placed_by)
 }
 
 NodeId LayerTree::make_implied(NodeId parent, std::string_view name) {
+  // Names of entries have been judged; this one may come from a symlink's target.
+  if (name.size() > kMaxNameBytes) {
+    throw Error(ErrorKind::unsupported, "a symbolic link leads to a name of " +
+                                            std::to_string(name.size()) +
+                                            " bytes; file systems allow 255");
+  }
   const NodeId id = replace(parent, name);
   Entry entry;
   entry.kind = Kind::directory;
@@ -200,7 +206,7 @@ NodeId LayerTree::directory(std::string_view path, bool create, bool* via_link) 
       if (!create) return kNoNode;
       if (nodes_[next].state == NodeState::own) {
         throw Error(ErrorKind::corrupt,
-                    std::string(nodes_[next].path) + " of the same layer is not a directory");
+                    tar::printable(nodes_[next].path) + " of the same layer is not a directory");
       }
       next = make_implied(at, name);
     }
@@ -234,9 +240,13 @@ void LayerTree::adopt(NodeId id, std::uint32_t placed_by) {
     set_own(id, inode, placed_by);
     return;
   }
-  for (const Entry& other : below_->entries()) {
-    if (other.link_group != entry.link_group) continue;
-    const NodeId name = materialise(below_->path(other));
+  if (groups_.empty()) {
+    for (std::uint32_t i = 0; i < below_->size(); ++i) {
+      if ((*below_)[i].link_group != 0) groups_[(*below_)[i].link_group].push_back(i);
+    }
+  }
+  for (const std::uint32_t other : groups_.at(entry.link_group)) {
+    const NodeId name = materialise(below_->path((*below_)[other]));
     if (name != kNoNode && nodes_[name].state == NodeState::lower) {
       set_own(name, inode, placed_by);
     }

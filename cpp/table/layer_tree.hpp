@@ -8,6 +8,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "table/table.hpp"
@@ -91,6 +92,7 @@ class LayerTree {
   std::vector<Inode> inodes_;
   std::vector<NodeId> slots_;  // open addressing over (parent, name)
   std::size_t used_ = 0;
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> groups_;  // of below; on demand
   std::deque<std::string> arena_;
   std::uint64_t arena_bytes_ = 0;
   std::string last_path_;  // the directory found last, and its node

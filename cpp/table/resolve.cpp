@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "table/layer_tree.hpp"
+#include "tar/text.hpp"
 
 namespace fastlayers::table {
 
@@ -49,7 +50,7 @@ class Resolver {
       try {
         (this->*step)(i);
       } catch (Error& error) {
-        error.add_context("entry " + std::string(layer_.path(layer_[i])));
+        error.add_context("entry " + tar::printable(layer_.path(layer_[i])));
         throw;
       }
     }
@@ -120,7 +121,7 @@ class Resolver {
   // it comes later, even where a lower file of that name is being replaced.
   bool link(std::uint32_t index, bool lower_too) {
     const Entry& e = layer_[index];
-    const std::string_view target_path = layer_.link(e);
+    const std::string_view target_path = link_target(e);
     bool via_link = false;
     const NodeId target_dir = tree_.directory(directory_of(target_path), false, &via_link);
     const NodeId target =
@@ -131,7 +132,7 @@ class Resolver {
     }
     if (tree_.kind(target) == Kind::directory) {
       throw Error(ErrorKind::corrupt,
-                  "hard link to the directory " + std::string(target_path));
+                  "hard link to the directory " + tar::printable(target_path));
     }
     if (tree_.node(target).state == NodeState::lower) {
       if (!lower_too) return false;
@@ -150,6 +151,12 @@ class Resolver {
     return true;
   }
 
+  // Targets are names inside the root, also where they were spelled absolute.
+  std::string_view link_target(const Entry& e) const {
+    const std::string_view target = layer_.link(e);
+    return target.substr(target.starts_with('/') ? 1 : 0);
+  }
+
   void link_deferred() {
     while (!deferred_.empty()) {
       std::vector<std::uint32_t> left;
@@ -159,9 +166,10 @@ class Resolver {
       }
       if (left.size() == deferred_.size()) {
         const Entry& e = layer_[left.front()];
-        throw Error(crossed_link_ ? ErrorKind::traversal : ErrorKind::corrupt,
-                    "entry " + std::string(layer_.path(e)) + ": hard link to " +
-                        std::string(layer_.link(e)) + ", which does not exist");
+        const bool reaches_out = crossed_link_ || layer_.link(e).starts_with('/');
+        throw Error(reaches_out ? ErrorKind::traversal : ErrorKind::corrupt,
+                    "entry " + tar::printable(layer_.path(e)) + ": hard link to " +
+                        tar::printable(layer_.link(e)) + ", which does not exist in the root");
       }
       deferred_.swap(left);
     }

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "sys/file.hpp"
 #include "sys/node.hpp"
+#include "tar/text.hpp"
 
 namespace fastlayers::tree {
 
@@ -82,7 +83,7 @@ class TreeWriter {
     try {
       work();
     } catch (Error& error) {
-      error.add_context("/" + std::string(table_.path(table_[index])));
+      error.add_context("/" + tar::printable(table_.path(table_[index])));
       throw;
     }
   }

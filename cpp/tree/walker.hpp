@@ -1,11 +1,9 @@
 // walk: a directory tree in path order (depth first, names sorted by bytes), by descriptors only.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <string>
 
-#include "sys/fd.hpp"
+#include "sys/file.hpp"
 
 namespace fastlayers::tree {
 

@@ -41,9 +41,19 @@ class Ingest:
     def abort(self) -> None: ...  # idempotent; also called when the object is collected
 
 def ingest_fd(
-    root: str, fd: int, offset: int = -1, size: int = -1, *, digest: str = "", diff_id: str = ""
+    root: str,
+    fd: int,
+    offset: int = -1,
+    size: int = -1,
+    *,
+    digest: str = "",
+    diff_id: str = "",
+    on_bytes: Callable[[int], None] | None = None,
 ) -> LayerInfo:
-    """Ingests from a file: `size` bytes from `offset` by pread, or (offset -1) to the end by read."""
+    """Ingests from a file: `size` bytes from `offset` by pread, or (offset -1) to the end by read.
+
+    `on_bytes` is told every 8 MiB how many bytes were taken; what it raises ends the ingest.
+    """
 
 def layer_info(root: str, diff_id: str) -> LayerInfo | None:
     """The layer if its tar and its table are in the store (digest and size are then the tar's)."""

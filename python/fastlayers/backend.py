@@ -6,7 +6,6 @@ ROOT/probe.json for as long as nothing they depend on has changed.
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from fastlayers.errors import CorruptError, FastlayersError, InvalidError, UnsupportedError
@@ -102,20 +101,20 @@ def probe(root: str) -> Answers:
         "circumstances": circumstances,
         "answers": {name: [works, why] for name, (works, why) in answers.items()},
     }
-    with contextlib.suppress(FastlayersError):  # a store that is read-only is asked again
+    try:
         write_file(path, fields.dump(document), sync=False, mode=0o600)
+    except FastlayersError:
+        return answers  # a store that is read-only is asked anew each time
     return answers
 
 
 def _circumstances(root: str) -> str:
     """All that the answers depend on: kernel, boot, file system, rights, and what is forbidden."""
     rights = ""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        for line in status:
-            if line.startswith("CapEff:"):
-                rights = line.split()[1]
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        boot = file.read().strip()
+    for line in _lines("/proc/self/status"):
+        if line.startswith("CapEff:"):
+            rights = line.split()[1]
+    boot = _lines("/proc/sys/kernel/random/boot_id")[0]
     parts = (
         os.uname().release,
         boot,
@@ -126,6 +125,10 @@ def _circumstances(root: str) -> str:
         os.environ.get("FASTLAYERS_FORBID", ""),
     )
     return " ".join(str(part) for part in parts)
+
+
+def _lines(path: str) -> list[str]:
+    return (read_file(path) or b"").decode("utf-8", "replace").splitlines() or [""]
 
 
 def _read(path: str, circumstances: str) -> Answers | None:

@@ -6,14 +6,12 @@ from fastlayers import _core
 from fastlayers.errors import CorruptError, FastlayersError, InvalidError
 from fastlayers.index_file import IndexFile, name_of, repo_digest_of
 from fastlayers.oci import digest as digests
-from fastlayers.oci import document
-from fastlayers.oci.document import DOCUMENT_LIMIT, ImageConfig, Index, Manifest
+from fastlayers.oci.config import ImageConfig
+from fastlayers.oci.descriptor import Descriptor
+from fastlayers.oci.fields import DOCUMENT_LIMIT
+from fastlayers.oci.manifest import Index, Manifest, parse
 from fastlayers.oci.platform import Platform, select
 from fastlayers.oci.reference import Reference
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from fastlayers.oci.descriptor import Descriptor
 
 _DEEPEST_INDEX = 4
 
@@ -38,7 +36,7 @@ class Catalog:
 
     def _read_manifest(self, descriptor: Descriptor, depth: int) -> Manifest:
         raw = _core.read_blob(self._root, descriptor.digest, DOCUMENT_LIMIT)
-        parsed = document.parse(raw, descriptor.media_type, digest=descriptor.digest)
+        parsed = parse(raw, descriptor.media_type, digest=descriptor.digest)
         if isinstance(parsed, Manifest):
             return parsed
         return self._of_platform(parsed, depth)
@@ -60,6 +58,11 @@ class Catalog:
                 f"its config names {len(config.diff_ids)}"
             )
         return config
+
+    def documents(self, manifest_digest: str) -> tuple[Manifest, ImageConfig]:
+        """The manifest with this digest and its config."""
+        manifest = self.manifest(Descriptor("", manifest_digest, 0))
+        return manifest, self.config(manifest, f"image {manifest_digest}")
 
     def image_id(self, descriptor: Descriptor) -> str:
         """The image ID a descriptor stands for; "" if its documents cannot be read."""
@@ -114,8 +117,3 @@ class Catalog:
             return by_id, False
         named = self.find_name(text) if whole else None
         return None if named is None else (named, True)
-
-    def documents(self, manifest_digest: str) -> tuple[Manifest, ImageConfig]:
-        """The manifest with this digest and its config."""
-        manifest = self.manifest(document.Descriptor("", manifest_digest, 0))
-        return manifest, self.config(manifest, f"image {manifest_digest}")

@@ -11,7 +11,6 @@ from fastlayers.container_record import ContainerRecord
 from fastlayers.container_state import RUNNING, State
 from fastlayers.errors import ConflictError, HostError, NotFoundError
 from fastlayers.lock import FileLock
-from fastlayers.oci.stop_signal import signal_number
 from fastlayers.process import send_signal
 
 __all__ = ["Container", "ContainerOptions", "State"]
@@ -88,7 +87,7 @@ class Container(ContainerRecord):
         lock = self._try_lock()
         if lock is None:
             if attach:
-                raise ConflictError(f"container {self.name} is already running")
+                raise self._busy()
             return 0
         streams = launcher.Streams(
             attach=attach,
@@ -135,7 +134,7 @@ class Container(ContainerRecord):
         def start(stdin_fd: int, stdout_fd: int, stderr_fd: int) -> int:
             lock = self._try_lock()
             if lock is None:
-                raise ConflictError(f"container {self.name} is running: only its own command can")
+                raise self._busy()
             streams = launcher.Streams(
                 interactive=not capture or bool(stdin),
                 stdin_fd=stdin_fd,
@@ -157,9 +156,11 @@ class Container(ContainerRecord):
     ) -> int:
         with _Held(lock):
             try:
-                return launcher.run_to_end(
+                code = launcher.run_to_end(
                     self, lambda: launcher.launch_spec(self, runtime, argv, streams)
                 )
+                lock.leave_note(str(code))
+                return code
             finally:
                 if self.options.auto_remove:
                     self.discard()
@@ -177,15 +178,29 @@ class Container(ContainerRecord):
             raise NotFoundError(f"No such container: {self.name}")
         return lock if held else None
 
+    def _busy(self) -> ConflictError:
+        """The error for a container whose lock someone else has."""
+        if self.state().status == RUNNING:
+            return ConflictError(f"container {self.name} is already running")
+        return ConflictError(
+            f"container {self.name} is in use: another process is starting it or has it mounted"
+        )
+
     def wait(self) -> int:
         """Waits until it does not run; returns the exit code."""
+        note = ""
         if self.state().status == RUNNING:
-            with FileLock(self.state_file.lock_path, exclusive=False):
-                pass
+            lock = FileLock(self.state_file.lock_path, exclusive=False)
+            with lock:
+                note = lock.read_note()
+        if not os.path.isdir(self.directory) and note.isdigit():
+            return int(note)  # it was one that removes itself
         return self.state().exit_code
 
     def kill(self, signal: str | int = "KILL") -> None:
         """Sends a signal to its first process. ConflictError unless it runs."""
+        from fastlayers.oci.stop_signal import signal_number
+
         number = signal_number(str(signal))
         state = self.state()
         if state.status != RUNNING or not send_signal(state.pid, state.pid_start, number):
@@ -199,6 +214,8 @@ class Container(ContainerRecord):
         state = self.state()
         if state.status != RUNNING:
             return
+        from fastlayers.oci.stop_signal import signal_number
+
         number = signal_number(self.runtime.stop_signal or "TERM")
         send_signal(state.pid, state.pid_start, number)
         if not self._ended(timeout):
@@ -271,7 +288,7 @@ class Container(ContainerRecord):
 
         lock = self._try_lock()
         if lock is None:
-            raise ConflictError(f"container {self.name} is running: it cannot be mounted")
+            raise self._busy()
         return mount_container(self, target, lock)
 
     def inspect(self) -> dict[str, Any]:
@@ -285,7 +302,7 @@ class Container(ContainerRecord):
     def remove(self, force: bool = False) -> None:
         """Removes it and its volumes. ConflictError if it runs, unless `force` kills it."""
         lock = self._try_lock()
-        while lock is None:
+        if lock is None and self.state().status == RUNNING:
             if not force:
                 raise ConflictError(
                     f'cannot remove container "/{self.name}": container is running: '
@@ -295,6 +312,8 @@ class Container(ContainerRecord):
             if not os.path.isdir(self.directory):
                 return  # it was one that removes itself
             lock = self._try_lock()
+        if lock is None:
+            raise self._busy()
         with _Held(lock):
             self.discard()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 
 from fastlayers import _core
 from fastlayers.container import Container
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from fastlayers.image import Image
     from fastlayers.store import Store
 
-# uid, gid and mode within a record of the file table (cpp/table/FORMAT.md).
-_OWNER = struct.Struct("<88x2I16xH6x")
+# Where uid, gid and mode are in a record of the file table (cpp/table/FORMAT.md).
+_UID, _GID, _MODE = slice(88, 92), slice(92, 96), slice(112, 114)
 
 
 def containers(store: Store, all: bool) -> list[Container]:
@@ -102,7 +101,8 @@ def _root_owner(store: Store, image: Image) -> tuple[int, int, int]:
     if not image.config.diff_ids:
         return 0o755, 0, 0
     table = _core.merged_table(store.root, list(image.config.diff_ids))
-    uid, gid, mode = _OWNER.unpack_from(table.entries, 0)
+    record = table.entries.cast("B")
+    mode, uid, gid = (int.from_bytes(record[part], "little") for part in (_MODE, _UID, _GID))
     return mode, uid, gid
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from fastlayers.errors import HostError
@@ -79,5 +78,15 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _discard(path: str) -> None:
-    with contextlib.suppress(OSError):  # it was not made, or has its final name by now
+    try:
         os.unlink(path)
+    except OSError:
+        return  # it was not made, or has its final name by now
+
+
+def unlink(name: str, directory: int | None = None) -> None:
+    """Removes a file, in an open directory if one is given; one that is not there is fine."""
+    try:
+        os.unlink(name, dir_fd=directory)
+    except FileNotFoundError:
+        return

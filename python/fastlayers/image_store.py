@@ -22,18 +22,6 @@ if TYPE_CHECKING:
     from fastlayers.store import Store
 
 
-def no_such_image(text: str) -> NotFoundError:
-    """The error for an image that is not there."""
-    return NotFoundError(f"No such image: {familiar(text)}")
-
-
-def open_image(store: Store, entry: Descriptor) -> Image:
-    """The image that an entry of the index stands for."""
-    manifest = store.catalog.manifest(entry)
-    subject = familiar(name_of(entry)) if name_of(entry) else entry.digest
-    return Image(store, entry, manifest, store.catalog.config(manifest, subject))
-
-
 def images(store: Store) -> list[Image]:
     """All that can be read, newest first."""
     found: dict[str, Image] = {}
@@ -41,7 +29,7 @@ def images(store: Store) -> list[Image]:
         image_id = store.catalog.image_id(entry)
         if image_id and image_id not in found:
             try:
-                found[image_id] = open_image(store, entry)
+                found[image_id] = store.open_image(entry)
             except FastlayersError:
                 continue
     return sorted(found.values(), key=lambda image: to_ns(image.created) or 0, reverse=True)
@@ -149,7 +137,7 @@ def untag(store: Store, name: str) -> str:
     """See Store.untag."""
     entry = store.catalog.find_name(name)
     if entry is None or not name_of(entry):
-        raise no_such_image(name)
+        raise NotFoundError(f"No such image: {familiar(name)}")
     full = name_of(entry)
 
     def change(entries: Sequence[Descriptor]) -> list[Descriptor]:
@@ -169,7 +157,7 @@ def remove_image(store: Store, text: str, *, force: bool) -> list[str]:
 
     found = store.catalog.find(text)
     if found is None:
-        raise no_such_image(text)
+        raise NotFoundError(f"No such image: {familiar(text)}")
     entry, by_name = found
     image_id = store.catalog.image_id(entry)
     if not image_id:  # its documents cannot be read: all there is to it is the entry
@@ -177,7 +165,7 @@ def remove_image(store: Store, text: str, *, force: bool) -> list[str]:
         store.garbage()
         return [f"Untagged: {familiar(name_of(entry))}" if name_of(entry) else "Deleted: " + text]
     removal = Removal(
-        open_image(store, entry),
+        store.open_image(entry),
         text,
         by_name=by_name,
         force=force,

@@ -69,6 +69,16 @@ class FileLock:
         if descriptor >= 0:
             os.close(descriptor)
 
+    def leave_note(self, text: str) -> None:
+        """Writes something into the lock file for those who wait for the lock: they can read it
+        even when the file has been removed meanwhile."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, text.encode("ascii"), 0)
+
+    def read_note(self) -> str:
+        """What was left there last; the lock must be held."""
+        return os.pread(self._descriptor, 64, 0).decode("ascii", "replace")
+
     def __enter__(self) -> FileLock:
         self.acquire()
         return self

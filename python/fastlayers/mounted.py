@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastlayers.store import Store
 
 _RECORD = ".json"
+_ESCAPES = ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\"))
 
 
 class Mounted:
@@ -55,7 +56,7 @@ def mount_image(image: Image, target: str | None) -> Mounted:
     store = image.store
     if target is None:
         path = _own_target(store, image.short_id)
-        if os.path.ismount(path):
+        if is_mount_point(path):
             return Mounted(store, path)
     else:
         path = _given_target(target)
@@ -131,7 +132,7 @@ def unmount(store: Store, target: str) -> None:
     path = os.path.abspath(target)
     if not os.path.isdir(path):
         raise NotFoundError(f"no such directory: {target}")
-    if not os.path.ismount(path):
+    if not is_mount_point(path):
         raise InvalidError(f"nothing is mounted at {target}")
     _core.unmount(path)
     for record, document in _records(store):
@@ -144,13 +145,21 @@ def unmount(store: Store, target: str) -> None:
             raise host_error("cannot remove", error) from None
 
 
+def is_mount_point(path: str) -> bool:
+    """Whether something is mounted at a path. The device numbers, by which it is often told, are
+    the same on both sides of a bind mount."""
+    return os.path.realpath(path) in mount_points()
+
+
 def mount_points() -> list[str]:
     """Where things are mounted in this process's view, oldest first."""
     found = []
     with open("/proc/self/mountinfo", "rb") as file:
         for line in file:
             # Blanks, tabs, newlines and backslashes in paths are written as octal numbers.
-            path = line.split(b" ")[4].decode("unicode_escape").encode("latin-1")
+            path = line.split(b" ")[4]
+            for escaped, byte in _ESCAPES:
+                path = path.replace(escaped, byte)
             found.append(os.fsdecode(path))
     return found
 
@@ -165,7 +174,7 @@ def _live_records(store: Store) -> Iterator[tuple[str, fields.Json]]:
     """The records of mounts that exist; those of mounts that are gone are removed."""
     for record, document in _records(store):
         target = document.get("target")
-        if isinstance(target, str) and os.path.ismount(target):
+        if isinstance(target, str) and is_mount_point(target):
             yield record, document
         else:
             os.unlink(record)

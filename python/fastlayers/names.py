@@ -6,11 +6,10 @@ reading all containers. A link that leads nowhere, as a crash may leave it, is a
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from fastlayers.errors import ConflictError, InvalidError
-from fastlayers.host import host_error, make_directory
+from fastlayers.host import host_error, make_directory, unlink
 from fastlayers.lock import FileLock
 
 TYPE_CHECKING = False
@@ -96,7 +95,7 @@ class NameRegistry:
             complete(chosen)
             link = os.path.join(self._directory, chosen)
             try:
-                self._unlink(link)
+                unlink(link)
                 os.symlink(os.path.join("..", "containers", container_id), link)
                 os.rename(prepared, os.path.join(self._containers, container_id))
             except OSError as error:
@@ -110,7 +109,7 @@ class NameRegistry:
             try:
                 os.rename(os.path.join(self._containers, container_id), grave)
                 if held:
-                    self._unlink(os.path.join(self._directory, name))
+                    unlink(os.path.join(self._directory, name))
             except FileNotFoundError:
                 pass  # someone else was faster
             except OSError as error:
@@ -121,7 +120,7 @@ class NameRegistry:
         with FileLock(self._lock_path, exclusive=True):
             for name in os.listdir(self._directory) if os.path.isdir(self._directory) else ():
                 if self.find(name) is None:
-                    self._unlink(os.path.join(self._directory, name))
+                    unlink(os.path.join(self._directory, name))
 
     def _free_name(self) -> str:
         for attempt in range(_ATTEMPTS):
@@ -130,8 +129,3 @@ class NameRegistry:
             if self.find(name) is None:
                 return name
         raise ConflictError("no free random name was found: give the container one with --name")
-
-    @staticmethod
-    def _unlink(path: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)

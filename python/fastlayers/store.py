@@ -11,8 +11,10 @@ from fastlayers.catalog import Catalog
 from fastlayers.errors import FastlayersError, NotFoundError
 from fastlayers.garbage_lock import Working, collect_or_leave, gc_lock
 from fastlayers.host import make_directory, write_file
+from fastlayers.index_file import name_of
 from fastlayers.lock import FileLock
 from fastlayers.names import NameRegistry
+from fastlayers.oci.reference import familiar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,19 +142,23 @@ class Store:
 
     def image(self, text: str) -> Image:
         """The image with this name, ID or unique beginning of an ID."""
-        from fastlayers import image_store
-
         image = self.try_image(text)
         if image is None:
-            raise image_store.no_such_image(text)
+            raise NotFoundError(f"No such image: {familiar(text)}")
         return image
 
     def try_image(self, text: str) -> Image | None:
         """The same; None if there is none."""
-        from fastlayers import image_store
-
         found = self.catalog.find(text)
-        return None if found is None else image_store.open_image(self, found[0])
+        return None if found is None else self.open_image(found[0])
+
+    def open_image(self, entry: Descriptor) -> Image:
+        """The image that an entry of index.json stands for."""
+        from fastlayers.image import Image
+
+        manifest = self.catalog.manifest(entry)
+        subject = familiar(name_of(entry)) if name_of(entry) else entry.digest
+        return Image(self, entry, manifest, self.catalog.config(manifest, subject))
 
     def documents(self, manifest_digest: str) -> tuple[Manifest, ImageConfig]:
         """The manifest with this digest and its config."""

@@ -8,13 +8,13 @@ it reports through a pipe.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 
 from fastlayers import errors
 from fastlayers.errors import FastlayersError, HostError
 from fastlayers.host import host_error
 from fastlayers.launcher import run_to_end
+from fastlayers.oci import fields, json_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _become_supervisor(
         if os.fork():
             os._exit(0)
         _forget_parent({lock.descriptor, write_end})
-        code = _supervise(container, make_spec, write_end)
+        code = _supervise(container, lock, make_spec, write_end)
     finally:
         os._exit(code)
 
@@ -80,7 +80,10 @@ def _forget_parent(keep: set[int]) -> None:
 
 
 def _supervise(
-    container: Container, make_spec: Callable[[], _core.LaunchSpec], write_end: int
+    container: Container,
+    lock: FileLock,
+    make_spec: Callable[[], _core.LaunchSpec],
+    write_end: int,
 ) -> int:
     def report(text: str) -> None:
         try:
@@ -94,14 +97,14 @@ def _supervise(
     def on_started(pid: int) -> None:
         nonlocal started
         started = True
-        report(json.dumps({"pid": pid}))
+        report(json_text.dumps({"pid": pid}))
 
     try:
-        run_to_end(container, make_spec, on_started)
+        lock.leave_note(str(run_to_end(container, make_spec, on_started)))
     except BaseException as error:
         if not started:
             report(
-                json.dumps(
+                json_text.dumps(
                     {
                         "error": type(error).__name__,
                         "message": str(error) or type(error).__name__,
@@ -121,12 +124,12 @@ def _raise_reported(container: Container, report: bytes) -> None:
         raise HostError(
             f"the supervisor of container {container.short_id} died before the container ran"
         )
-    document = json.loads(report)
+    document = fields.parse_object(report, "supervisor's report")
     if "error" not in document:
         return
-    kind = getattr(errors, document["error"], HostError)
+    kind = getattr(errors, fields.text(document, "error", "report"), HostError)
     if not (isinstance(kind, type) and issubclass(kind, FastlayersError)):
         kind = HostError
-    error = kind(document["message"])
-    error.errno = document["errno"]
+    error = kind(fields.text(document, "message", "report"))
+    error.errno = fields.size(document, "errno", "report")
     raise error

@@ -6,11 +6,10 @@ emptied, so a tree of any depth needs two descriptors. What others remove meanwh
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 
-from fastlayers.host import host_error
+from fastlayers.host import host_error, unlink
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -58,8 +57,7 @@ def _unlink_files(directory: int) -> list[str]:
         if is_directory:
             directories.append(name)
             continue
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=directory)
+        unlink(name, directory)
     return directories
 
 
@@ -84,5 +82,7 @@ def _remove_directory(top: int, name: str) -> None:
                 os.rename(child, unique, src_dir_fd=directory, dst_dir_fd=top)
     finally:
         os.close(directory)
-    with contextlib.suppress(FileNotFoundError):
+    try:
         os.rmdir(name, dir_fd=top)
+    except FileNotFoundError:
+        return

@@ -47,6 +47,13 @@ def test_the_run_verb_imports_nothing_heavy(module: str) -> None:
     assert module not in loaded_after("import fastlayers.cli.run")
 
 
+def test_what_a_run_goes_through_imports_nothing_heavy() -> None:
+    modules = ("cli.run", "store", "image_store", "container_store", "container", "launcher")
+    statement = "import " + ", ".join(f"fastlayers.{module}" for module in modules)
+    # json brings `re`; the rest a run does without.
+    assert not loaded_after(statement) & set(HEAVY)
+
+
 def test_one_verb_does_not_import_another() -> None:
     statement = "from fastlayers.cli import verb_module; verb_module('ps')"
     verbs = {name for name in loaded_after(statement) if name.startswith("fastlayers.cli.")}

@@ -113,11 +113,15 @@ def main(argv: list[str] | None = None) -> int:
         code = _report(f"Error: {one_line(describe(error))}", 1)
     except MemoryError:
         code = _report("Error: out of memory", 1)
+    except Exception as error:
+        if not _is_interrupt(error):
+            raise
+        code = 130
     if argv is None:
-        # The answer is known: from here on Ctrl-C ends the process without a word from Python.
+        # The answer is known: from here on Ctrl-C changes nothing, or Python would have its say.
         import signal
 
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return code
 
 
@@ -129,6 +133,14 @@ def describe(error: OSError) -> str:
     import os
 
     return f"{os.fsdecode(error.filename)}: {what}"
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Whether it all began with Ctrl-C: an import that it broke may say so in other words."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__
+    return cause is not None
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -20,16 +20,9 @@ def image_to_run(call: Call, name: str) -> Image:
     """The image of a `run` or `create`, pulled as --pull says; what is said goes to stderr."""
     policy = call.flags.text("pull")
     platform = call.flags.text("platform")
-    image = None
-    if policy != "always":
-        image = call.store.try_image(name)
-        if image is not None and platform and not _is_for(image, platform):
-            if policy == "never":
-                wrong = f"is for {image.os}/{image.architecture}, not for {platform}"
-                raise NotFoundError(f"image {name} was found but {wrong}")
-            image = None
-    if image is not None:
-        return image
+    image = None if policy == "always" else call.store.try_image(name)
+    if image is not None and (not platform or policy == "never" or _is_for(image, platform)):
+        return _for_platform(image, name, platform)
     from fastlayers.oci.reference import Reference
 
     try:
@@ -41,7 +34,8 @@ def image_to_run(call: Call, name: str) -> Image:
     quiet = call.flags.enabled("quiet")
     if policy == "missing" and not quiet:
         print(f"Unable to find image '{reference.familiar}' locally", file=sys.stderr, flush=True)
-    return pull(call, reference, platform, stream=sys.stderr, quiet=quiet)
+    image = pull(call, reference, platform, stream=sys.stderr, quiet=quiet)
+    return _for_platform(image, name, platform)
 
 
 def pull(call: Call, reference: Reference, platform: str, *, stream: TextIO, quiet: bool) -> Image:
@@ -62,6 +56,16 @@ def pull(call: Call, reference: Reference, platform: str, *, stream: TextIO, qui
         status = "Image is up to date" if unchanged else "Downloaded newer image"
         print(f"Digest: {_digest(image, reference)}", file=stream)
         print(f"Status: {status} for {reference.familiar}", file=stream, flush=True)
+    return image
+
+
+def _for_platform(image: Image, name: str, platform: str) -> Image:
+    """The image, if it is for this platform: one that is for a single platform is what it is."""
+    if platform and not _is_for(image, platform):
+        raise NotFoundError(
+            f"image with reference {name} was found but its platform ({image.config.platform}) "
+            f"does not match the specified platform ({platform})"
+        )
     return image
 
 

@@ -6,10 +6,8 @@ the forms a Dockerfile knows. They are applied in order, each to what the one be
 
 from __future__ import annotations
 
-import json
-
 from fastlayers.errors import InvalidError
-from fastlayers.oci import healthcheck, shell_words
+from fastlayers.oci import healthcheck, json_text, shell_words
 from fastlayers.oci.runtime import RuntimeConfig, split_env
 from fastlayers.oci.stop_signal import signal_number
 
@@ -74,7 +72,7 @@ def _json_list(rest: str) -> list[str] | None:
     if not rest.startswith("["):
         return None
     try:
-        values = json.loads(rest)
+        values = json_text.loads(rest)
     except (ValueError, RecursionError):
         return None
     if not isinstance(values, list):

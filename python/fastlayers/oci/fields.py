@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from fastlayers.errors import CorruptError, LimitError
+from fastlayers.oci import json_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,13 +24,9 @@ def parse_object(
     if len(raw) > limit:
         raise LimitError(f"{what} has {len(raw)} bytes; at most {limit} are accepted")
     try:
-        document = json.loads(
-            raw.decode("utf-8"),
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_unique_keys if unique else None,
-        )
+        document = json_text.loads(raw.decode("utf-8"), _unique_keys if unique else None)
         if b"\\u" in raw:  # half of a surrogate pair cannot be written out again
-            json.dumps(document, ensure_ascii=False).encode("utf-8")
+            json_text.dumps(document).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise CorruptError(f"{what} is not valid JSON: {error}") from None
     if not isinstance(document, dict):
@@ -41,12 +36,7 @@ def parse_object(
 
 def dump(document: Mapping[str, object]) -> bytes:
     """A document as compact JSON with sorted keys: the same document gives the same bytes."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return text.encode("utf-8")
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
+    return json_text.dumps(document).encode("utf-8")
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> Json:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from fastlayers.errors import InvalidError, RegistryError, UnauthorizedError, UnsupportedError
 
 from .challenge import Challenge
-from .connection import origin_of
+from .connection import allows_plain_http, origin_of
 from .credentials import Credentials, find_credentials
 
 # What the token specification says when `expires_in` is missing, and how early to renew.
@@ -135,8 +135,6 @@ class Authenticator:
 
 def _may_see_secrets(registry: str, realm: str) -> bool:
     """A plain token service may have secrets only where the registry itself may be plain."""
-    from .connection import allows_plain_http
-
     host = urlsplit(realm).netloc.rpartition("@")[2]
     return allows_plain_http(registry) and allows_plain_http(host)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastlayers import _core
-from fastlayers.errors import CorruptError, DigestMismatchError
+from fastlayers.errors import CorruptError, DigestMismatchError, UnsupportedError
 from fastlayers.oci import media_type
 from fastlayers.oci.document import Descriptor, ImageConfig, Manifest
 
@@ -55,12 +55,27 @@ def store_images(
             _check_layers(source)
         copy = _LayerCopy(store, progress)
         stored = copy.run([layer for source in sources for layer in source.layers])
-        images: list[Image] = []
+        of_sources: list[list[StoredLayer]] = []
         for source in sources:
-            of_source = stored[: len(source.layers)]
+            of_sources.append(stored[: len(source.layers)])
             stored = stored[len(source.layers) :]
-            images.append(_register(store, source, of_source))
-        return images
+            _stack(store, of_sources[-1])
+        return [
+            _register(store, source, layers)
+            for source, layers in zip(sources, of_sources, strict=True)
+        ]
+
+
+def _stack(store: Store, layers: list[StoredLayer]) -> None:
+    """Applies the layers to one another, so that an image is in the store only if it can run."""
+    diff_ids = [layer.diff_id for layer in layers]
+    try:
+        backend = store.mount_backend
+    except UnsupportedError:
+        # Nothing can be mounted on this machine; the layer rules hold all the same.
+        _core.merged_table(store.root, diff_ids)
+    else:
+        _core.prepare_chain(store.root, diff_ids, backend)
 
 
 def _check_layers(source: ImageSource) -> None:
@@ -222,6 +237,7 @@ class _LayerCopy:
                     size,
                     digest=layer.digest,
                     diff_id=layer.diff_id,
+                    on_bytes=lambda taken: self._on_bytes(layer, taken),
                 )
             except CorruptError:
                 # The source may have better bytes; if not, its error is the one to show.

@@ -37,7 +37,7 @@ class BlobDownload:
         self._session = session
         self._repository = repository
         self._descriptor = descriptor
-        self._urls = [f"/v2/{repository}/blobs/{descriptor.digest}"]
+        self._path = f"/v2/{repository}/blobs/{descriptor.digest}"
         self._ranges = True
         self._step = Step(
             f"fetch blob {descriptor.digest} of {repository}",
@@ -96,7 +96,7 @@ class BlobDownload:
     def _open(self, offset: int) -> urllib3.BaseHTTPResponse:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         try:
-            return self._session.get(self._urls[0], self._step, headers)
+            return self._session.get(self._path, self._step, headers)
         except NotFoundError:
             # Non-distributable layers are fetched from elsewhere, if the registry lacks them.
             for url in self._descriptor.urls:

@@ -65,6 +65,7 @@ class FileLayer:
                     part.size,
                     digest=self.digest,
                     diff_id=self.diff_id,
+                    on_bytes=on_bytes,
                 )
             finally:
                 os.close(descriptor)
@@ -73,4 +74,4 @@ class FileLayer:
             return info
 
     def abort(self) -> None:
-        """Nothing to wake: the core reads a local file to its end, without waiting."""
+        """Nothing to wake: a local file makes nobody wait, and on_bytes ends its ingest."""

@@ -62,7 +62,9 @@ class RootfsLayer:
         if descriptor >= 0:
             head = os.pread(descriptor, HEAD_BYTES, 0)
             if compression_of(head) in ("none", "gzip", "zstd"):
-                return _core.ingest_fd(root, descriptor, 0, os.fstat(descriptor).st_size)
+                return _core.ingest_fd(
+                    root, descriptor, 0, os.fstat(descriptor).st_size, on_bytes=on_bytes
+                )
         label = label_of(self._source)
         ingest = _core.Ingest(root)
         taken = 0

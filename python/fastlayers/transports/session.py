@@ -59,6 +59,7 @@ class Session:
         self._auth = Authenticator(registry, self._fetch_token)
         self._lock = threading.Lock()
         self._base_url = ""
+        self._reached = False
         self._cancelled = threading.Event()
         self._active: set[urllib3.BaseHTTPResponse] = set()
 
@@ -213,13 +214,16 @@ class Session:
         kinds = urllib3.exceptions
         try:
             response = self._connections.open(method, url, headers, body)
-        except (kinds.NewConnectionError, kinds.ConnectTimeoutError, kinds.SSLError) as error:
+        except (kinds.NewConnectionError, kinds.ConnectTimeoutError, kinds.ProxyError) as error:
             self.check_cancelled()
+            if self._reached:  # it was there a moment ago: worth another attempt
+                raise self.broken(step, error) from None
             raise unreachable(self.registry, step.action, error) from None
-        except kinds.ProxyError as error:
+        except kinds.SSLError as error:
             raise unreachable(self.registry, step.action, error) from None
         except kinds.HTTPError as error:
             raise self.broken(step, error) from None
+        self._reached = True
         with self._lock:
             self._active.add(response)
         return response
