@@ -81,7 +81,7 @@ def leftovers(store: Store) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         fresh = Store(os.path.join(folder, "store"))
         fresh.prepare()
-        known = set(os.listdir(fresh.root))
+        known = {*os.listdir(fresh.root), "probe.json"}
     found = [name for name in os.listdir(store.root) if name not in known]
     for folder in ("blobs/sha256", "layers", "chains"):
         path = os.path.join(store.root, folder)

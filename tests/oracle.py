@@ -227,6 +227,8 @@ class _Layer:
             raise Refusal("corrupt", f"hard link to the directory {entry.link!r}")
         if not last and id(target) not in self.walk.own:
             return False
+        self.walk.own.add(id(target))  # a lower file now belongs to this layer too
+        self.placed.append(target)
         directory = self.parent(names)
         there = directory.children.get(names[-1])
         if there is not None and id(there) in self.walk.own:

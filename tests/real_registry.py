@@ -52,9 +52,14 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, *, password: bool = False, tls: tuple[Path, Path] | None = None
+    folder: Path,
+    *,
+    password: bool = False,
+    tls: tuple[Path, Path] | None = None,
+    access_log: bool = False,
 ) -> Iterator[str]:
-    """Runs a registry whose data lie in `folder`; gives its host:port."""
+    """Runs a registry whose data lie in `folder`; gives its host:port. Each request is a line
+    of `folder`/log if `access_log` says so."""
     folder.mkdir(parents=True, exist_ok=True)
     host = f"127.0.0.1:{free_port()}"
     http: dict[str, object] = {"addr": host}
@@ -64,7 +69,7 @@ def running(
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
         "http": http,
-        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "log": {"level": "error", "accesslog": {"disabled": not access_log}},
     }
     if password:
         (folder / "passwords").write_text(f"{USER}:{bcrypt(PASSWORD)}\n")

@@ -8,7 +8,7 @@ PAX times to floats and lets a PAX size reach the extension header behind it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.refusal import Refusal
@@ -99,9 +99,19 @@ def _records(body: bytes) -> list[tuple[bytes, bytes]]:
         key, _, value = record[:-1].partition(b"=")
         if key in (b"path", b"linkpath", b"GNU.sparse.name") and b"\0" in value:
             raise _refuse("NUL in a PAX path")
+        if value and key in _JUDGED:  # also where a later record replaces this one
+            _JUDGED[key](value)
         records.append((key, value))
         at = end
     return records
+
+
+_JUDGED: dict[bytes, Callable[[bytes], int]] = {
+    b"size": lambda value: _decimal(value, 2**63 - 1),
+    b"uid": lambda value: _decimal(value, MAX_ID),
+    b"gid": lambda value: _decimal(value, MAX_ID),
+    b"mtime": _time_ns,
+}
 
 
 class _Stream:

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "sys/library.hpp"
 
 namespace fastlayers::codec {
 
@@ -17,6 +18,34 @@ namespace {
 
 constexpr std::size_t kOutputBytes = 256 * 1024;
 constexpr std::size_t kLargestPiece = std::size_t{1} << 30;  // ISA-L counts in 32 bits
+
+// Loaded at the first use: commands that inflate nothing do not wait for it.
+struct Isal {
+  Isal()
+      : library("libisal.so.2"),
+        inflate_init(library.function<decltype(isal_inflate_init)>("isal_inflate_init")),
+        inflate(library.function<decltype(isal_inflate)>("isal_inflate")),
+        deflate_init(library.function<decltype(isal_deflate_init)>("isal_deflate_init")),
+        deflate(library.function<decltype(isal_deflate)>("isal_deflate")),
+        crc32(library.function<decltype(crc32_gzip_refl)>("crc32_gzip_refl")) {}
+
+  bool complete() const {
+    return inflate_init != nullptr && inflate != nullptr && deflate_init != nullptr &&
+           deflate != nullptr && crc32 != nullptr;
+  }
+
+  sys::Library library;
+  decltype(isal_inflate_init)* inflate_init;
+  decltype(isal_inflate)* inflate;
+  decltype(isal_deflate_init)* deflate_init;
+  decltype(isal_deflate)* deflate;
+  decltype(crc32_gzip_refl)* crc32;
+};
+
+const Isal& isal() {
+  static const Isal library;
+  return library;
+}
 
 std::uint8_t* unconst(Bytes bytes) {
   // ISA-L's structures have no const pointers; it does not write through these.
@@ -41,7 +70,7 @@ class IsalInflater final : public Inflater {
   IsalInflater() : state_(std::make_unique<inflate_state>()) { reset(); }
 
   void reset() override {
-    isal_inflate_init(state_.get());
+    isal().inflate_init(state_.get());
     state_->crc_flag = ISAL_DEFLATE;  // framing and checksum are the caller's
   }
 
@@ -52,7 +81,7 @@ class IsalInflater final : public Inflater {
     state_->avail_in = static_cast<std::uint32_t>(input.size());
     state_->next_out = reinterpret_cast<std::uint8_t*>(output.data());
     state_->avail_out = static_cast<std::uint32_t>(output.size());
-    const int result = isal_inflate(state_.get());
+    const int result = isal().inflate(state_.get());
     if (result != ISAL_DECOMP_OK && result != ISAL_END_INPUT && result != ISAL_OUT_OVERFLOW) {
       throw Error(ErrorKind::corrupt,
                   std::string("the compressed data is damaged: ") + describe(result));
@@ -97,7 +126,7 @@ class IsalDeflater final : public Deflater {
       : stream_(std::make_unique<isal_zstream>()),
         level_storage_(level_bytes(level)),
         output_(kOutputBytes) {
-    isal_deflate_init(stream_.get());
+    isal().deflate_init(stream_.get());
     stream_->level = static_cast<std::uint32_t>(level);
     stream_->level_buf = level_storage_.data();
     stream_->level_buf_size = static_cast<std::uint32_t>(level_storage_.size());
@@ -112,7 +141,7 @@ class IsalDeflater final : public Deflater {
     do {
       stream_->next_out = output_.data();
       stream_->avail_out = static_cast<std::uint32_t>(output_.size());
-      const int result = isal_deflate(stream_.get());
+      const int result = isal().deflate(stream_.get());
       if (result != COMP_OK) {
         throw Error(ErrorKind::invalid, "ISA-L cannot compress: code " + std::to_string(result));
       }
@@ -136,7 +165,7 @@ class IsalEngine final : public DeflateEngine {
     return std::make_unique<IsalDeflater>(level);
   }
   std::uint32_t crc32(std::uint32_t crc, Bytes bytes) const override {
-    return crc32_gzip_refl(crc, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+    return isal().crc32(crc, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
   }
 };
 
@@ -144,7 +173,7 @@ class IsalEngine final : public DeflateEngine {
 
 const DeflateEngine* isal_engine() {
   static const IsalEngine engine;
-  return &engine;
+  return isal().complete() ? &engine : nullptr;
 }
 
 }  // namespace fastlayers::codec

@@ -18,6 +18,7 @@
 #include "sys/mount_point.hpp"
 #include "sys/namespace.hpp"
 #include "sys/signal.hpp"
+#include "sys/stream.hpp"
 
 namespace fastlayers::run {
 
@@ -87,7 +88,9 @@ int child_main(void* argument) {
 Newborn give_birth(const LaunchSpec& spec) {
   Cradle cradle{spec, {}, nullptr};
   sys::Fd self;
-  if (spec.kill_with_parent) self = sys::open_pidfd_of_caller();
+  if (spec.kill_with_parent) {
+    self = sys::duplicate_above_stdio(sys::open_pidfd_of_caller().get());
+  }
   cradle.program.tty = spec.tty;
   cradle.program.parent_fd = self.get();
 

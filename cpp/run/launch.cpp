@@ -32,6 +32,14 @@ void check(const LaunchSpec& spec) {
   }
 }
 
+// A standard stream that is closed has a number that the next descriptor of ours will get.
+LaunchSpec without_closed_streams(LaunchSpec spec) {
+  for (int* fd : {&spec.stdin_fd, &spec.stdout_fd, &spec.stderr_fd}) {
+    if (sys::stream_kind(*fd) == sys::StreamKind::closed) *fd = -1;
+  }
+  return spec;
+}
+
 sys::Fd open_log(const LaunchSpec& spec) {
   if (!spec.log) return {};
   return sys::open(spec.directory + "/log", O_WRONLY | O_CREAT | O_APPEND, kLogMode);
@@ -66,8 +74,9 @@ class EndOnFailure {
 
 }  // namespace
 
-ExitStatus launch(const LaunchSpec& spec, const std::function<void(int pid)>& started) {
-  check(spec);
+ExitStatus launch(const LaunchSpec& wanted, const std::function<void(int pid)>& started) {
+  check(wanted);
+  const LaunchSpec spec = without_closed_streams(wanted);
   const sys::Fd log = open_log(spec);
   const sys::NoBrokenPipeSignal no_broken_pipe_signal;
   sys::SignalCatcher signals;

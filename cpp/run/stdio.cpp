@@ -77,7 +77,13 @@ Streams open_streams(const LaunchSpec& spec, const SystemMounts& mounts, unsigne
   }
   open_input(spec, mounts, uid, streams);
   streams.output = open_output(spec, mounts, uid, spec.stdout_fd, streams.child[1]);
-  streams.error = open_output(spec, mounts, uid, spec.stderr_fd, streams.child[2]);
+  // What ends up in one place goes there through one pipe, and so in the order it was written.
+  const bool one_place = !spec.attach || sys::is_same_object(spec.stdout_fd, spec.stderr_fd);
+  if (streams.output && one_place) {
+    streams.child[2] = sys::duplicate_above_stdio(streams.child[1].get());
+  } else {
+    streams.error = open_output(spec, mounts, uid, spec.stderr_fd, streams.child[2]);
+  }
   return streams;
 }
 

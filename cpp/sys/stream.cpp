@@ -37,6 +37,13 @@ StreamKind stream_kind(int fd) noexcept {
   return ::isatty(fd) == 1 ? StreamKind::terminal : StreamKind::other;
 }
 
+bool is_same_object(int left, int right) noexcept {
+  struct stat first {};
+  struct stat second {};
+  return ::fstat(left, &first) == 0 && ::fstat(right, &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 Pipe open_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("open a pipe");

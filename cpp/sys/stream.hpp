@@ -13,6 +13,8 @@ namespace fastlayers::sys {
 enum class StreamKind { terminal, pipe, socket, file, null_device, other, closed };
 StreamKind stream_kind(int fd) noexcept;
 
+bool is_same_object(int left, int right) noexcept;  // one file, pipe or terminal
+
 struct Pipe {
   Fd read_end;
   Fd write_end;

@@ -73,6 +73,12 @@ def create_container(
     """See Store.create_container."""
     record = new_record(image, options, image_name, needs_command)
     container_id = str(record["id"])
+    directory = os.path.join(store.containers_directory, container_id)
+
+    def complete(chosen: str) -> None:
+        record["name"] = chosen
+        write_record(prepared, record, sync)
+
     # Locked, so that the image's layers stay until the record that names them can be found.
     with store.working():
         store.prepare_chain(image.config.diff_ids, image.digest)
@@ -80,20 +86,16 @@ def create_container(
         prepared = os.path.join(store.containers_directory, f".{container_id}.new")
         try:
             write_directory(prepared, _root_owner(store, image))
-            # Before the name is taken for good the record must be complete.
-            name = store.names.publish(
-                options.name or "",
-                container_id,
-                prepared,
-                lambda chosen: write_record(prepared, {**record, "name": chosen}, sync),
-            )
-        except BaseException:
+            store.names.publish(options.name or "", container_id, prepared, complete)
+            if sync:
+                sync_directory(store.containers_directory)
+            return Container(store, directory, record)
+        except BaseException:  # an interrupt as well: then nobody knows of the container
             remove_tree(prepared)
+            if os.path.isdir(directory):
+                store.names.retire(str(record["name"]), container_id, prepared)
+                remove_tree(prepared)
             raise
-        if sync:
-            sync_directory(store.containers_directory)
-    directory = os.path.join(store.containers_directory, container_id)
-    return Container(store, directory, {**record, "name": name})
 
 
 def _root_owner(store: Store, image: Image) -> tuple[int, int, int]:

@@ -71,12 +71,12 @@ def _resolve(table: _core.Table, path: bytes) -> _Entry:
     trailing = path.endswith((b"/", b"/.", b"/.."))
     while pending:
         part = pending.pop()
+        if entry.kind != _DIRECTORY:
+            raise NotFoundError(f"{_shown(done)} is not a directory: {os.fsdecode(path)!r}")
         if part == b"..":
             del done[-1:]
             entry = _entry(table, b"/".join(done), path)
             continue
-        if entry.kind != _DIRECTORY:
-            raise NotFoundError(f"{_shown(done)} is not a directory: {os.fsdecode(path)!r}")
         done.append(part)
         entry = _entry(table, b"/".join(done), path)
         if entry.kind == _SYMLINK:

@@ -68,14 +68,17 @@ class Store:
 
     def prepare(self) -> None:
         """Makes the layout if it is not there yet."""
-        if os.path.exists(self.catalog.index.path):
+        locks = os.path.join(self.root, "locks")
+        if os.path.exists(self.catalog.index.path) and os.path.isdir(locks):
             return
         make_directory(self.root, 0o700)
         for name in _PRIVATE:
             make_directory(os.path.join(self.root, name), 0o700)
         make_directory(os.path.join(self.root, "blobs", "sha256"))
-        write_file(os.path.join(self.root, "oci-layout"), _LAYOUT, sync=True)
-        with FileLock(os.path.join(self.root, "locks", "index"), exclusive=True):
+        layout = os.path.join(self.root, "oci-layout")
+        if not os.path.exists(layout):
+            write_file(layout, _LAYOUT, sync=True)
+        with FileLock(os.path.join(locks, "index"), exclusive=True):
             if not os.path.exists(self.catalog.index.path):
                 self.catalog.index.write(())
 

@@ -51,6 +51,12 @@ class Terminal:
         """The terminal's modes (termios.tcgetattr)."""
         return termios.tcgetattr(self.slave)
 
+    @property
+    def text(self) -> str:
+        """What was written so far, as lines: without colours, cursor keys and carriage returns."""
+        plain = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]|\r", b"", self.output)
+        return plain.decode(errors="replace")
+
     def type(self, text: str) -> None:
         """Types some text; control characters are keys."""
         os.write(self.master, text.encode())
@@ -70,13 +76,13 @@ class Terminal:
         """Waits for text that has not been waited for before; returns what was before it too."""
         deadline = time.monotonic() + seconds
         while True:
-            match = re.compile(pattern.encode()).search(self.output, self._seen)
+            text = self.text
+            match = re.compile(pattern).search(text, self._seen)
             if match:
-                text = self.output[self._seen : match.end()]
-                self._seen = match.end()
-                return text.decode(errors="replace")
+                before, self._seen = text[self._seen : match.end()], match.end()
+                return before
             if time.monotonic() > deadline or (self._ended() and not self._read(0.2)):
-                tail = self.output[self._seen :][-1500:].decode(errors="replace")
+                tail = text[self._seen :][-1500:]
                 raise AssertionError(f"{pattern!r} did not appear; the terminal shows:\n{tail}")
             self._read(0.1)
 

@@ -61,23 +61,36 @@ def test_mounts_are_never_in_the_namespace_of_the_caller(shell: CommandLine) -> 
         shell.must("rm", "-f", "quiet")
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_a_killed_parent_leaves_nothing(shell: CommandLine, how: signal.Signals) -> None:
+def test_a_killed_parent_leaves_nothing(shell: CommandLine) -> None:
     parent = shell.start("run", "--name=orphan", "box", "sleep", "300", stdin=subprocess.DEVNULL)
     try:
         assert _until(lambda: "Up" in shell.call("ps").out), "it does not run"
-        os.kill(parent.pid, how)
+        os.kill(parent.pid, signal.SIGKILL)
         parent.wait(30)
         assert _until(lambda: not processes_below(shell.root)), processes_below(shell.root)
         assert store_mounts(shell.root) == []
-        status = shell.must("inspect", "-f", "{{.State.Status}} {{.State.Running}}", "orphan").out
-        assert status.strip() == "exited false"
-        shell.must("start", "orphan") if how is signal.SIGKILL else None
+        status = shell.must("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "orphan").out
+        assert status.strip() == "exited 137"
+        shell.must("start", "orphan")  # nothing has to be repaired
     finally:
         parent.kill()
         parent.wait()
         shell.must("rm", "-f", "orphan")
     assert _until(lambda: not processes_below(shell.root))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1])
+def test_signals_are_passed_on(shell: CommandLine, how: signal.Signals) -> None:
+    script = f"trap 'exit 9' {how.name[3:]}; echo ready; while :; do sleep 0.1; done"
+    parent = shell.start("run", "--rm", "box", "sh", "-c", script, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE)  # fmt: skip
+    try:
+        assert parent.stdout is not None and parent.stdout.readline() == b"ready\n"
+        os.kill(parent.pid, how)
+        assert parent.wait(30) == 9
+    finally:
+        parent.kill()
+        parent.wait()
 
 
 def test_a_detached_container_outlives_its_command(shell: CommandLine) -> None:

@@ -170,7 +170,7 @@ def parse(raw: bytes, media_type: str = "", *, digest: str = "") -> Manifest | I
 def _read(raw: bytes, what: str, media_type: str) -> Json:
     document = fields.parse_object(raw, what, unique=True)
     version = document.get("schemaVersion")
-    if version == 1 or media_type.startswith(_SCHEMA1):
+    if (version == 1 and version is not True) or media_type.startswith(_SCHEMA1):
         raise UnsupportedError(
             f"{what} has the format of Docker's schema 1, which is no longer supported: "
             "push the image again with a current Docker"

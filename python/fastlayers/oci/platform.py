@@ -60,7 +60,9 @@ class Platform(Frozen):
     def parse(cls, text: str) -> Platform:
         """Reads "linux/arm64/v8", "linux/arm64", or an architecture or system alone."""
         parts = text.lower().split("/")
-        if not 1 <= len(parts) <= 3 or not all(part and not part.strip(_WORD) for part in parts):
+        if len(parts) > 3 or not all(
+            part[:1].isalnum() and not part.strip(_WORD) for part in parts
+        ):
             raise InvalidError(
                 f"invalid platform {text[:100]!r}: it is written os/architecture[/variant]"
             )

@@ -83,7 +83,8 @@ class Reference(Frozen):
     @property
     def familiar_repository(self) -> str:
         """The name without tag and digest as people write it: ubuntu."""
-        if self.registry != DEFAULT_REGISTRY:
+        first, slash, _ = self.repository.partition("/")
+        if self.registry != DEFAULT_REGISTRY or (slash and _is_registry_part(first)):
             return self.repository_name
         official, short = self.repository.startswith(_OFFICIAL), self.repository[len(_OFFICIAL) :]
         return short if official and "/" not in short else self.repository
@@ -128,9 +129,14 @@ def _invalid(text: str) -> InvalidError:
     return InvalidError(f"{_BAD_FORMAT}: {text[:300]!r}" if text else f"{_BAD_FORMAT}: it is empty")
 
 
+def _is_registry_part(first: str) -> bool:
+    """Whether the first of several components is taken for a registry."""
+    return "." in first or ":" in first or first == "localhost"
+
+
 def _split(head: str) -> tuple[str, str]:
     first, slash, rest = head.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
+    if slash and _is_registry_part(first):
         if first == "index.docker.io":
             first = DEFAULT_REGISTRY
     else:

@@ -132,6 +132,8 @@ class _Scanner:
         if operator == ":":  # with a colon, an empty value counts as none
             operator = self._take()
             value = value or None
+        if not operator:
+            raise self._error("missing '}'")
         if operator not in ("-", "+", "?"):
             raise self._error(f"unsupported modifier {operator!r} in substitution")
         word = self.read(until="}")

@@ -1,0 +1,55 @@
+"""Removing what containers wrote."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fastlayers.errors import HostError
+from fastlayers.tree_removal import remove_tree
+
+
+def test_everything_goes_and_nothing_is_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "keep").write_text("x")
+    tree = tmp_path / "tree"
+    (tree / "a/b/c").mkdir(parents=True)
+    (tree / "a/file").write_text("x")
+    (tree / "a/link").symlink_to(outside)
+    (tree / "a/b/broken").symlink_to("/nowhere")
+    os.mkfifo(tree / "fifo")
+    (tree / os.fsdecode(b"\xff\n")).write_text("x")
+    (tree / "a/b").chmod(0)
+    (tree / "a").chmod(0o500)
+    remove_tree(str(tree))
+    assert sorted(os.listdir(tmp_path)) == ["outside"]
+    assert (outside / "keep").read_text() == "x"
+
+
+def test_a_tree_deeper_than_any_path_goes(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    descriptor = os.open(tree, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d" * 50, dir_fd=descriptor)
+        deeper = os.open("d" * 50, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = deeper
+    os.close(os.open("leaf", os.O_CREAT, dir_fd=descriptor))
+    os.close(descriptor)
+    remove_tree(str(tree))
+    assert not tree.exists()
+
+
+def test_what_is_not_there_is_fine(tmp_path: Path) -> None:
+    remove_tree(str(tmp_path / "none"))
+
+
+def test_a_file_is_no_tree(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(HostError):
+        remove_tree(str(tmp_path / "file"))
+    assert (tmp_path / "file").exists()
