@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def store_mounts(root: Path) -> list[str]:
         return [line for line in table if str(root) in line]
 
 
-def processes_below(root: Path) -> list[Sequence[str]]:
+def processes_below(root: Path) -> list[list[str]]:
     """Command lines of living processes that name a store, or have their root in it."""
     found = []
     for folder in Path("/proc").iterdir():

@@ -92,7 +92,6 @@ def _socket(path: bytes) -> None:
 
 def _perform(edit: Edit) -> None:
     path, value = edit.path, edit.value
-    nofollow = {"follow_symlinks": False}
     match edit.action:
         case "write":
             _write(path, value, os.O_TRUNC)
@@ -107,14 +106,14 @@ def _perform(edit: Edit) -> None:
             if not stat.S_ISLNK(os.lstat(path).st_mode):
                 os.chmod(path, value)
         case "chown":
-            os.chown(path, *value, **nofollow)
+            os.chown(path, *value, follow_symlinks=False)
         case "utime":
-            os.utime(path, ns=(value, value), **nofollow)
+            os.utime(path, ns=(value, value), follow_symlinks=False)
         case "xattr":
             if not stat.S_ISLNK(os.lstat(path).st_mode):
-                os.setxattr(path, b"trusted.edit", value, **nofollow)
+                os.setxattr(path, b"trusted.edit", value, follow_symlinks=False)
         case "noxattr":
-            os.removexattr(path, b"trusted.k", **nofollow)
+            os.removexattr(path, b"trusted.k", follow_symlinks=False)
         case "device":
             os.mknod(path, 0o640 | stat.S_IFCHR, os.makedev(*value))
         case "recreate":
@@ -134,7 +133,7 @@ def _perform(edit: Edit) -> None:
         case "rename":
             os.rename(path, edit.other)
         case "link":
-            os.link(path, edit.other, **nofollow)
+            os.link(path, edit.other, follow_symlinks=False)
         case "copy":
             _copy(path, edit.other)
         case _:

@@ -190,7 +190,7 @@ class _Layer:
     def place(self, index: int, names: list[bytes], entry: Member) -> None:
         if entry.type == "symlink" and not entry.link:
             raise Refusal("corrupt", f"{entry.path!r} is a symlink to nothing")
-        dropped = CONTROL_XATTRS
+        dropped: tuple[bytes, ...] = CONTROL_XATTRS
         if entry.type not in ("file", "dir"):  # the kernel has user.* on nothing else
             dropped = (*dropped, b"user.")
         kept = {k: v for k, v in entry.xattrs.items() if not k.startswith(dropped)}
@@ -208,9 +208,8 @@ class _Layer:
         if inode.type == "dir" and there is not None and there.type == "dir":
             inode.children = there.children
             self.placed.append(there)
-            moved = [key for key in self.entry_of if key[0] == id(there)]
-            for key in moved:
-                self.entry_of[id(inode), key[1]] = self.entry_of.pop(key)
+            for moved in [where for where in self.entry_of if where[0] == id(there)]:
+                self.entry_of[id(inode), moved[1]] = self.entry_of.pop(moved)
         self.put(index, directory, names[-1], inode)
 
     def bind(self, index: int, names: list[bytes], entry: Member, *, last: bool) -> bool:

@@ -132,11 +132,10 @@ class _Stream:
 
     def body(self, size: int) -> bytes:
         end = self.at + size
-        padded = end + -size % BLOCK
-        if size < 0 or padded > len(self.data):
+        if size < 0 or end > len(self.data):
             raise _refuse(f"a body of {size} bytes is not there")
         body = self.data[self.at : end]
-        self.at = padded
+        self.at = end + -size % BLOCK  # the stream may end within this padding
         return body
 
     def extension(self, size: int) -> bytes:
@@ -188,9 +187,9 @@ def _pax_sparse(
         used = sum(len(str(n)) + 1 for n in [count, *numbers])
         body = body[used + -used % BLOCK :]
     elif b"GNU.sparse.map" in pax:
-        numbers = [int(n) for n in pax[b"GNU.sparse.map"].split(b",")] if pax[
-            b"GNU.sparse.map"
-        ] else []
+        numbers = (
+            [int(n) for n in pax[b"GNU.sparse.map"].split(b",")] if pax[b"GNU.sparse.map"] else []
+        )
     elif b"GNU.sparse.size" in pax:
         keys = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
         numbers = [int(value) for key, value in records if key in keys]
@@ -206,8 +205,8 @@ def _member(block: bytes, stream: _Stream, extension: dict[bytes, bytes],
     name = _text(block[:100])
     if block[257:265] in (b"ustar\x0000", b"ustar\x00\x00\x00") and block[345]:
         name = _text(block[345:500]) + b"/" + name
-    size = _decimal(extension[b"size"], 2**63 - 1) if b"size" in extension else _number(
-        block[124:136]
+    size = (
+        _decimal(extension[b"size"], 2**63 - 1) if b"size" in extension else _number(block[124:136])
     )
     if size < 0:
         raise _refuse(f"a size of {size} bytes")
@@ -225,8 +224,10 @@ def _member(block: bytes, stream: _Stream, extension: dict[bytes, bytes],
         if not 0 <= value <= MAX_ID:
             raise _refuse(f"{key!r} out of range: {value}")
         setattr(member, key.decode(), value)
-    member.mtime_ns = _time_ns(extension[b"mtime"]) if b"mtime" in extension else (
-        _number(block[136:148]) * 10**9
+    member.mtime_ns = (
+        _time_ns(extension[b"mtime"])
+        if b"mtime" in extension
+        else (_number(block[136:148]) * 10**9)
     )
     prefix = b"SCHILY.xattr."
     member.xattrs = {k[len(prefix) :]: v for k, v in extension.items() if k.startswith(prefix)}

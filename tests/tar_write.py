@@ -108,7 +108,10 @@ def _sparse_records(
                     (b"GNU.sparse.map", b",".join(b"%d" % n for n in flat))]  # fmt: skip
         return records, b""
     for offset, length in extents:
-        records += [(b"GNU.sparse.offset", b"%d" % offset), (b"GNU.sparse.numbytes", b"%d" % length)]
+        records += [
+            (b"GNU.sparse.offset", b"%d" % offset),
+            (b"GNU.sparse.numbytes", b"%d" % length),
+        ]
     return records, b""
 
 
@@ -143,10 +146,10 @@ def entry(member: Member, dialect: Dialect = "pax", sparse: Sparse = "") -> byte
         records.append((b"mtime", _pax_time(member.mtime_ns)))
         mtime = mtime if 0 <= mtime < 8**11 else 0
     ids = {"uid": member.uid, "gid": member.gid}
-    for key, value in ids.items():
-        if dialect == "pax-always" or (not gnu and value >= 8**7):
-            records.append((key.encode(), b"%d" % value))
-            ids[key] = min(value, 8**7 - 1)
+    for which, number_of in ids.items():
+        if dialect == "pax-always" or (not gnu and number_of >= 8**7):
+            records.append((which.encode(), b"%d" % number_of))
+            ids[which] = min(number_of, 8**7 - 1)
     out = b""
     for name, flag, key in ((member.path, b"L", b"path"), (member.link, b"K", b"linkpath")):
         if len(name) > 100 or (name and dialect == "pax-always"):

@@ -90,7 +90,11 @@ def read_directory(root: str) -> Tree:
         for path, parent, name in _walk(top, b""):
             status = os.stat(name, dir_fd=parent, follow_symlinks=False)
             kind = _TYPES[stat.S_IFMT(status.st_mode)]
-            is_file, is_link, is_device = kind == "file", kind == "symlink", kind in ("char", "block")
+            is_file, is_link, is_device = (
+                kind == "file",
+                kind == "symlink",
+                kind in ("char", "block"),
+            )
             facts = Facts(
                 type=kind,
                 mode=0o777 if is_link else stat.S_IMODE(status.st_mode),

@@ -34,7 +34,7 @@ int launch(const PyLaunchSpec& request, const std::function<void(int)>& started)
   }
   spec.root = mount::container_root(layer::ChainStore(request.root), to_stack(request.diff_ids),
                                     mount::parse_backend(request.backend), spec.directory,
-                                    spec.read_only);
+                                    false);  // made read-only when its mount points exist
   const auto report = [&started](int pid) {
     const py::gil_scoped_acquire gil;
     if (started) started(pid);

@@ -47,7 +47,9 @@ struct LaunchSpec {
   bool log = false;    // copy stdout and stderr to <directory>/log as well
   bool attach = true;  // false: no stdin, stdout, stderr of ours (a detached container)
   bool kill_with_parent = false;
-  int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;  // ours; what the container's are relayed to
+  // Ours. Pipes and sockets are handed to the container as they are if its user is root and there
+  // is no log; everything else is relayed (stdio.hpp says why).
+  int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;
 };
 
 struct ExitStatus {

@@ -14,6 +14,10 @@
 
 #include "base/error.hpp"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 namespace fastlayers::sys {
 
 namespace {
@@ -34,11 +38,42 @@ class Stack {
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
   ~Stack() { ::munmap(bottom_, kStackBytes); }
+  void* bottom() const { return bottom_; }
   void* top() const { return static_cast<std::byte*>(bottom_) + kStackBytes; }
 
  private:
   void* bottom_;
 };
+
+// The way onto a new stack and back. The address sanitizer has to be told: it keeps track of
+// stacks, and would else take what an exception leaves behind on this one for still in use.
+struct Switch {
+  int (*entry)(void*);
+  void* argument;
+  const Stack& stack;
+#if defined(__SANITIZE_ADDRESS__)
+  void* fake_stack = nullptr;
+  const void* old_bottom = nullptr;
+  std::size_t old_bytes = 0;
+
+  void leave() { __sanitizer_start_switch_fiber(&fake_stack, stack.bottom(), kStackBytes); }
+  void arrive() { __sanitizer_finish_switch_fiber(nullptr, &old_bottom, &old_bytes); }
+  void come_back(bool has_arrived) {
+    if (has_arrived) __sanitizer_start_switch_fiber(nullptr, old_bottom, old_bytes);
+    __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
+  }
+#else
+  void leave() {}
+  void arrive() {}
+  void come_back(bool) {}
+#endif
+};
+
+int enter(void* argument) {
+  Switch& change = *static_cast<Switch*>(argument);
+  change.arrive();
+  return change.entry(change.argument);
+}
 
 [[noreturn]] void throw_spawn_failure(int error) {
   if (error == EPERM) {
@@ -60,8 +95,11 @@ Child spawn_isolated(int (*entry)(void*), void* argument, bool new_network) {
   // A change of identity in the child clears this property of the memory it shares with us.
   const int dumpable = ::prctl(PR_GET_DUMPABLE);
   int pidfd = -1;
-  const int pid = ::clone(entry, stack.top(), flags, argument, &pidfd);
+  Switch change{entry, argument, stack};
+  change.leave();
+  const int pid = ::clone(enter, stack.top(), flags, &change, &pidfd);
   const int error = errno;
+  change.come_back(pid > 0);
   if (dumpable == 1) ::prctl(PR_SET_DUMPABLE, 1);
   if (pid < 0) throw_spawn_failure(error);
   return {pid, Fd(pidfd)};

@@ -21,10 +21,7 @@ namespace {
 constexpr int kSignals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH};
 constexpr std::size_t kMaxCatchers = 256;
 
-std::array<std::atomic<int>, kMaxCatchers> write_ends = [] {
-  // Plain zero would be a descriptor; slots hold fd + 1.
-  return std::array<std::atomic<int>, kMaxCatchers>{};
-}();
+std::array<std::atomic<int>, kMaxCatchers> write_ends{};  // descriptor + 1; 0: free
 std::atomic<int> handlers_running{0};
 std::atomic<pid_t> owner{0};
 

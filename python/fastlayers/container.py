@@ -309,9 +309,10 @@ class Container(ContainerRecord):
                     "stop the container before removing or force remove"
                 )
             self._kill_and_wait()
-            if not os.path.isdir(self.directory):
+            try:
+                lock = self._try_lock()
+            except NotFoundError:
                 return  # it was one that removes itself
-            lock = self._try_lock()
         if lock is None:
             raise self._busy()
         with _Held(lock):

@@ -29,4 +29,3 @@ def base_tar() -> Path:
             subprocess.run(command, check=True, timeout=900, capture_output=True)
             partial.rename(target)
     return target
-

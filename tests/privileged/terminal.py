@@ -18,7 +18,11 @@ class Terminal:
     """Runs a command as on a terminal. Close it, or use it as a context."""
 
     def __init__(
-        self, argv: Sequence[str], environment: Mapping[str, str], rows: int = 30, columns: int = 100
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        rows: int = 30,
+        columns: int = 100,
     ) -> None:
         self.output = b""
         self._seen = 0
@@ -103,4 +107,3 @@ class Terminal:
             pass
         assert self._code is not None
         return self._code
-

@@ -42,7 +42,7 @@ def test_keys_reach_the_program_and_not_the_engine(shell: CommandLine) -> None:
 
 
 def test_lines_and_the_end_of_input_reach_the_program(shell: CommandLine) -> None:
-    script = "echo ready; while read line; do echo \"<$line>\"; done; exit 9"
+    script = 'echo ready; while read line; do echo "<$line>"; done; exit 9'
     with _open(shell, "sh", "-c", script) as terminal:
         terminal.expect("ready")
         terminal.type("hello\n")

@@ -14,7 +14,7 @@ from tests.command_line import CommandLine, processes_below, store_mounts
 from tests.privileged import debian
 from tests.privileged.terminal import Terminal
 
-pytestmark = [pytest.mark.privileged, pytest.mark.slow, pytest.mark.needs("mmdebstrap")]
+pytestmark = [pytest.mark.privileged, pytest.mark.needs("mmdebstrap")]
 
 PROMPT = r"root@[0-9a-f]{12}:/# "
 HEADING = ["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"]
@@ -47,7 +47,7 @@ def test_tutorial(ubuntu: CommandLine) -> None:
     _make_app(ubuntu)
     assert ubuntu.must("run", "--rm", "sample-app").out == "Hello from an app\n"
     # The images share what they have in common, and nothing has changed the base.
-    assert ubuntu.call("run", "--rm", "ubuntu", "sh", "-c", "command -v node").code == 127 or True
+    assert ubuntu.call("run", "--rm", "ubuntu", "node").code == 127
     tables = [_history(ubuntu, image) for image in ("ubuntu", "node-base", "sample-app")]
     assert [len(table) for table in tables] == [2, 3, 4]
 
@@ -97,7 +97,6 @@ def _make_app(command: CommandLine) -> None:
     command.must("rm", *command.must("ps", "-aq").lines)
 
 
-@pytest.mark.needs("python3")
 def test_the_tutorial_command_plays_it(tmp_path: Path) -> None:
     """Through loop devices, so that this way is played from end to end as well."""
     command = CommandLine(tmp_path / "store", "erofs-loop")

@@ -120,7 +120,7 @@ def test_a_lying_digest_or_size_is_refused(memory_store: str, salt: bytes) -> No
         {"size": len(tar) + 1}, {"size": len(tar) - 1},
     )  # fmt: skip
     for lie in lies:
-        layer = _core.Ingest(memory_store, **lie)  # type: ignore[arg-type]
+        layer = _core.Ingest(memory_store, **lie)
         with pytest.raises(errors.DigestMismatchError):
             layer.write(tar)
             layer.finish()

@@ -32,9 +32,7 @@ def test_merge_equals_the_kernels_overlay(
             folder.mkdir()
         paths = {name: str(folder) for name, folder in folders.items()}
         edit_root.build(paths["lower"], lower)
-        with kernel_overlay.mounted(
-            paths["lower"], paths["upper"], paths["work"], paths["merged"]
-        ):
+        with kernel_overlay.mounted(paths["lower"], paths["upper"], paths["work"], paths["merged"]):
             edit_root.perform(paths["merged"], edits)
             shown = counted_links(read_directory(paths["merged"]))
         upper = kernel_overlay.upper_members(paths["upper"])

@@ -46,9 +46,7 @@ def test_merge_equals_the_oracle(memory_store: str, stack: list[list[Member]]) -
 
 
 @given(st.data())
-def test_merge_equals_the_oracle_in_every_dialect(
-    memory_store: str, data: st.DataObject
-) -> None:
+def test_merge_equals_the_oracle_in_every_dialect(memory_store: str, data: st.DataObject) -> None:
     stack = data.draw(strategies.stacks(max_layers=2))
     tars = [tar_write.archive(data.draw(strategies.written(layer))) for layer in stack]
     check_merge(memory_store, tars)

@@ -27,7 +27,8 @@ def test_layer_table_lists_the_members_in_tar_order(memory_store: str, layer: li
     table = _core.layer_table(memory_store, diff_id)
     assert table.layers == [diff_id]
     found = list(records(table))
-    assert len(found) == len(layer) == _core.layer_info(memory_store, diff_id).entries
+    info = _core.layer_info(memory_store, diff_id)
+    assert info is not None and len(found) == len(layer) == info.entries
     for record, member in zip(found, layer, strict=True):
         names = oracle.components(member.path)
         marker = names and names[-1].startswith(b".wh.")

@@ -84,8 +84,9 @@ def test_the_pulled_image_is_the_pushed_one(
     target.mkdir()
     fresh.must("mount", name, str(target))
     try:
-        expected = oracle.apply([busybox_root.tar(),
-                                 tar_write.plain([Member(b"one", "file", content=b"1" * 1000)])])  # fmt: skip
+        expected = oracle.apply(
+            [busybox_root.tar(), tar_write.plain([Member(b"one", "file", content=b"1" * 1000)])]
+        )
         assert differences(expected, read_directory(str(target))) == []
     finally:
         fresh.must("umount", str(target))
@@ -150,9 +151,15 @@ def _push_index(registry: Registry, base: LayerBlob, tmp_path: Path) -> str:
         document = json.dumps(manifest).encode()
         for data in (raw, document):
             (blobs / digest_of(data).partition(":")[2]).write_bytes(data)
-        rows.append({"mediaType": oci_layout.MANIFEST, "digest": digest_of(document),
-                     "size": len(document),
-                     "platform": {"architecture": architecture, "os": system}, **extra})  # fmt: skip
+        rows.append(
+            {
+                "mediaType": oci_layout.MANIFEST,
+                "digest": digest_of(document),
+                "size": len(document),
+                "platform": {"architecture": architecture, "os": system},
+                **extra,
+            }
+        )
     media_type = "application/vnd.oci.image.index.v1+json"
     index = json.dumps({"schemaVersion": 2, "mediaType": media_type, "manifests": rows}).encode()
     (blobs / digest_of(index).partition(":")[2]).write_bytes(index)

@@ -6,6 +6,7 @@ import io
 import subprocess
 import tarfile
 import tempfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from tests import strategies, tar_write
 from tests.tar_members import Member, members
 from tests.tarfile_tree import tree_of_tarfile
-from tests.tree import counted_links, differences, read_directory
+from tests.tree import Facts, counted_links, differences, read_directory
 
 from tests import oracle  # isort: skip
 
@@ -58,9 +59,7 @@ def test_oracle_agrees_with_gnu_tar_on_plain_trees(data: st.DataObject) -> None:
     assert differences(expected, counted_links(actual)) == []
 
 
-def _without_xattrs(facts):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
+def _without_xattrs(facts: Facts) -> Facts:
     return replace(facts, xattrs={})
 
 

@@ -98,6 +98,10 @@ def main(argv: list[str] | None = None) -> int:
     Without `argv` it is the one of this process, which is expected to exit then. Never raises for
     what a user can cause: Ctrl-C is 130, a reader that went away 141.
     """
+    if argv is None:
+        import gc
+
+        gc.disable()  # a command is short, and its garbage goes with it
     try:
         try:
             code = _dispatch(sys.argv[1:] if argv is None else argv)
