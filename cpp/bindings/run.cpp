@@ -16,6 +16,7 @@ struct PyLaunchSpec {
   std::string backend = "erofs";
   std::string network = "host";
   std::vector<Bind> binds;
+  bool discard = false;  // the container is removed when it ends
   run::LaunchSpec spec;
 };
 
@@ -25,7 +26,7 @@ run::Network parse_network(const std::string& name) {
   throw Error(ErrorKind::invalid, "network " + name + " not found: use host or none");
 }
 
-int launch(const PyLaunchSpec& request, const std::function<void(int)>& started) {
+std::pair<int, std::string> launch(const PyLaunchSpec& request, const std::function<void(int)>& started) {
   const py::gil_scoped_release release;
   run::LaunchSpec spec = request.spec;
   spec.network = parse_network(request.network);
@@ -35,11 +36,13 @@ int launch(const PyLaunchSpec& request, const std::function<void(int)>& started)
   spec.root = mount::container_root(layer::ChainStore(request.root), to_stack(request.diff_ids),
                                     mount::parse_backend(request.backend), spec.directory,
                                     false);  // made read-only when its mount points exist
+  spec.root.volatile_upper = request.discard;
   const auto report = [&started](int pid) {
     const py::gil_scoped_acquire gil;
     if (started) started(pid);
   };
-  return run::launch(spec, report).code;
+  const run::ExitStatus status = run::launch(spec, report);
+  return {status.code, status.lost_output};
 }
 
 // A property that reaches into the inner spec.
@@ -59,7 +62,8 @@ void register_run(py::module_& module) {
       .def_readwrite("diff_ids", &PyLaunchSpec::diff_ids)
       .def_readwrite("backend", &PyLaunchSpec::backend)
       .def_readwrite("network", &PyLaunchSpec::network)
-      .def_readwrite("binds", &PyLaunchSpec::binds);
+      .def_readwrite("binds", &PyLaunchSpec::binds)
+      .def_readwrite("discard", &PyLaunchSpec::discard);
   field(type, "directory", &run::LaunchSpec::directory);
   field(type, "argv", &run::LaunchSpec::argv);
   field(type, "env", &run::LaunchSpec::env);

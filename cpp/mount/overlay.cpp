@@ -82,6 +82,7 @@ sys::Fd mount_overlay(const Root& plan, Layers layers) {
   if (!plan.upper.empty()) {
     set_layer(context, layers, "upperdir", fds.open_directory(plan.upper));
     set_layer(context, layers, "workdir", fds.open_directory(plan.work));
+    if (plan.volatile_upper) context.set_flag("volatile");
   }
   context.create();
   const bool read_only = plan.read_only || plan.upper.empty();

@@ -29,6 +29,9 @@ struct Root {
   std::string upper;          // empty: read-only
   std::string work;           // needed with an upper; on the same file system
   bool read_only = false;     // with an upper: the mount is read-only all the same
+  // The upper is thrown away when its container ends: overlayfs then need not write the whole file
+  // system to disk at unmount. Such an upper must not be mounted again.
+  bool volatile_upper = false;
 };
 
 // Mounts `plan` and returns the detached mount (fsmount(2)); when the descriptor is closed

@@ -28,7 +28,6 @@ struct BindMount {
 };
 
 enum class Network { host, none };
-enum class Stdio { inherit, null, log };
 
 struct LaunchSpec {
   mount::Root root;

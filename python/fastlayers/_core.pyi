@@ -132,6 +132,7 @@ class LaunchSpec:
     read_only: bool
     binds: list[tuple[str, str, bool, bool]]  # source, target, read_only, copy_up
     log: bool
+    discard: bool  # the upper is thrown away at the end: it need not reach the disk
     attach: bool
     kill_with_parent: bool
     stdin_fd: int
@@ -139,6 +140,7 @@ class LaunchSpec:
     stderr_fd: int
     def __init__(self) -> None: ...
 
-def launch(spec: LaunchSpec, started: Callable[[int], None] | None = None) -> int:
-    """Runs the container to its end and returns Docker's exit code. Raises CommandNotFoundError
+def launch(spec: LaunchSpec, started: Callable[[int], None] | None = None) -> tuple[int, str]:
+    """Runs the container to its end; returns Docker's exit code, and why output or log are
+    incomplete ("": they are not). Raises CommandNotFoundError
     (127), NotExecutableError (126) or another error (125) if it could not start."""

@@ -27,7 +27,8 @@ KILLED = 137
 
 class State(Frozen):
     """One snapshot. `pid` is 0 unless it runs; `started` and `finished` are RFC 3339 text, "" if
-    that has not happened; `error` says why it could not be started."""
+    that has not happened; `error` says why it could not be started, or
+    what of its output was lost."""
 
     __slots__ = ("error", "exit_code", "finished", "pid", "pid_start", "started", "status")
 

@@ -69,6 +69,7 @@ def launch_spec(
     # A container that nobody watches and that goes when it ends leaves no log behind.
     spec.log = not (options.auto_remove and streams.attach)
     spec.attach = streams.attach
+    spec.discard = options.auto_remove
     # If we are killed nobody would own the container's end: it ends with us.
     spec.kill_with_parent = True
     spec.stdin_fd = streams.stdin_fd
@@ -89,14 +90,20 @@ def run_to_end(
     """
     launch = _Launch(container, on_started)
     try:
-        code = launch.run(make_spec)
+        code, lost_output = launch.run(make_spec)
     except FastlayersError as error:
         if not launch.started:
             code = error.exit_code if isinstance(error, LaunchError) else LaunchError.exit_code
             container.state_file.write(State(CREATED, exit_code=code, error=str(error)))
         raise
     container.state_file.write(
-        State(EXITED, exit_code=code, started=launch.started, finished=timestamp.now())
+        State(
+            EXITED,
+            exit_code=code,
+            started=launch.started,
+            finished=timestamp.now(),
+            error=lost_output,
+        )
     )
     if launch.failure is not None:
         raise launch.failure
@@ -116,7 +123,7 @@ class _Launch:
         self.started = ""
         self.failure: Exception | None = None
 
-    def run(self, make_spec: Callable[[], _core.LaunchSpec]) -> int:
+    def run(self, make_spec: Callable[[], _core.LaunchSpec]) -> tuple[int, str]:
         container = self._container
         refuse_mounted(container.store, container)
         with self._gc_lock:
