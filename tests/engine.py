@@ -1,7 +1,7 @@
 """The engine as the suites drive it: stacks into a store, mounts of every kind, and back out.
 
-Backends here are what a suite is run on: "erofs", "erofs-loop" (the same, with file-backed mounts
-forbidden) and "overlay".
+Backends here are what a suite is run on: "erofs", "erofs-loop" (the same through loop devices;
+above the core that is forced by forbidding file-backed mounts) and "overlay".
 """
 
 from __future__ import annotations
@@ -80,10 +80,14 @@ def scratch_store(base: str | None = None) -> Iterator[str]:
 @contextlib.contextmanager
 def mounted_image(root: str, diff_ids: Sequence[str], backend: str) -> Iterator[str]:
     """The stack, mounted read-only."""
-    with tempfile.TemporaryDirectory(prefix="fastlayers-mount-") as target, forced(backend):
-        _core.prepare_chain(root, list(diff_ids), engine_name(backend))
-        _core.mount_image(root, list(diff_ids), engine_name(backend), target)
+    with tempfile.TemporaryDirectory(prefix="fastlayers-mount-") as target:
+        _core.prepare_chain(root, list(diff_ids), backend)
+        _core.mount_image(root, list(diff_ids), backend, target)
         try:
+            if backend != "overlay":
+                kind, source = mount_source(target)
+                through_loop = source.startswith("/dev/loop")
+                assert (kind, through_loop) == ("erofs", backend == "erofs-loop")
             yield target
         finally:
             _core.unmount(target)
@@ -96,10 +100,9 @@ def mounted_container(
     """The stack with the upper of a container directory, mounted for writing."""
     for name in ("upper", "work"):
         os.makedirs(os.path.join(directory, name), exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fastlayers-mount-") as target, forced(backend):
-        name = engine_name(backend)
-        _core.prepare_chain(root, list(diff_ids), name)
-        _core.mount_container(root, list(diff_ids), name, directory, target, False)
+    with tempfile.TemporaryDirectory(prefix="fastlayers-mount-") as target:
+        _core.prepare_chain(root, list(diff_ids), backend)
+        _core.mount_container(root, list(diff_ids), backend, directory, target, False)
         try:
             yield target
         finally:

@@ -4,8 +4,9 @@
 obviously right over being fast: names are nested dictionaries, hard links are shared objects, and
 a layer is applied in three plain steps:
 
-1. its whiteouts and opaque markers act on what is below, wherever in the tar they stand and
-   whatever else the layer does with those paths (symlinks resolved in the tree below);
+1. its whiteouts and opaque markers act on what is below, wherever in the tar they stand. Symlinks
+   on the way are resolved in the tree below, but for those that the layer itself replaces or
+   deletes: what lies under such a name belongs to the new directory, never to the old target;
 2. its entries are placed in order: missing parents are implied, symlinked parents followed inside
    the root in the state so far, the last component replaced (a directory over a directory keeps
    its children), hard links bound to files that the layer itself has placed;
@@ -165,8 +166,11 @@ class _Layer:
     def delete_below(self, markers: Iterable[list[bytes]]) -> None:
         """Resolves all markers before the first deletion: none may change another's meaning."""
         victims: list[tuple[Inode, bytes | None]] = []
+        replaced = {tuple(components(entry.path)) for entry in self.entries} | {
+            (*parent, name[len(WHITEOUT) :]) for *parent, name in markers if name != OPAQUE
+        }
         for *parent, name in markers:
-            directory = self.walk.directory(parent, create=False)
+            directory = self.lower_directory(parent, replaced)
             if directory is not None:
                 victim = None if name == OPAQUE else name[len(WHITEOUT) :]
                 victims.append((directory, victim))
@@ -175,6 +179,39 @@ class _Layer:
                 directory.children.clear()
             else:
                 directory.children.pop(victim, None)
+
+    def lower_directory(
+        self, names: Sequence[bytes], replaced: set[tuple[bytes, ...]]
+    ) -> Inode | None:
+        """The directory below that a marker means; None if there is none."""
+        trail: list[tuple[tuple[bytes, ...], Inode]] = [((), self.root)]
+        # What is left to walk, last first, with the path as the layer spells it, if it does.
+        pending: list[tuple[bytes, tuple[bytes, ...] | None]] = [
+            (name, tuple(names[: i + 1])) for i, name in enumerate(names)
+        ][::-1]
+        links = 0
+        while pending:
+            name, spelled = pending.pop()
+            if name in (b"", b"."):
+                continue
+            if name == b"..":
+                trail = trail[:-1] or trail
+                continue
+            here, directory = trail[-1]
+            path = (*here, name)
+            there = directory.children.get(name)
+            if there is not None and there.type == "symlink":
+                links += 1
+                if links > MAX_LINKS or path in replaced or spelled in replaced:
+                    return None
+                if there.link.startswith(b"/"):
+                    trail = trail[:1]
+                pending += [(part, None) for part in reversed(there.link.split(b"/"))]
+                continue
+            if there is None or there.type != "dir":
+                return None
+            trail.append((path, there))
+        return trail[-1][1]
 
     def parent(self, names: list[bytes]) -> Inode:
         directory = self.walk.directory(names[:-1], create=True)

@@ -97,7 +97,8 @@ def _records(body: bytes) -> list[tuple[bytes, bytes]]:
         if end > len(body) or not record.endswith(b"\n") or b"=" not in record:
             raise _refuse("PAX record whose length is wrong")
         key, _, value = record[:-1].partition(b"=")
-        if key in (b"path", b"linkpath", b"GNU.sparse.name") and b"\0" in value:
+        is_text = key in (b"path", b"linkpath") or key.startswith(b"GNU.sparse.")
+        if is_text and b"\0" in value:
             raise _refuse("NUL in a PAX path")
         if value and key in _JUDGED:  # also where a later record replaces this one
             _JUDGED[key](value)
@@ -193,6 +194,8 @@ def _pax_sparse(
     elif b"GNU.sparse.size" in pax:
         keys = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
         numbers = [int(value) for key, value in records if key in keys]
+    elif b"GNU.sparse.offset" in pax or b"GNU.sparse.numbytes" in pax:
+        raise _refuse("a sparse map without a size")
     else:
         return None
     size = int(pax.get(b"GNU.sparse.realsize") or pax[b"GNU.sparse.size"])

@@ -25,7 +25,7 @@ void check(const Root& plan) {
   if (plan.lowers.size() > kMaxLowers) {
     throw Error(ErrorKind::limit,
                 "a stack of " + std::to_string(plan.lowers.size()) +
-                    " lowers: overlayfs takes 500; merge the lowest ones into one");
+                    " lowers: overlayfs takes 500; use the erofs backend, which needs one");
   }
 }
 

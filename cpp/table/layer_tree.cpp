@@ -8,7 +8,6 @@ namespace fastlayers::table {
 namespace {
 
 constexpr std::uint64_t kArenaLimit = std::uint64_t{1} << 30;
-constexpr unsigned kMaxLinks = 40;  // as the kernel's MAXSYMLINKS
 
 std::size_t hash_of(NodeId parent, std::string_view name) {
   std::uint64_t h = 0x9E3779B97F4A7C15ULL ^ parent;
@@ -18,7 +17,8 @@ std::size_t hash_of(NodeId parent, std::string_view name) {
   return static_cast<std::size_t>(h ^ (h >> 32));
 }
 
-// Pushes the components of `path` so that the first one is on top.
+}  // namespace
+
 void push_components(std::vector<std::string_view>& stack, std::string_view path) {
   std::size_t end = path.size();
   while (end > 0) {
@@ -29,8 +29,6 @@ void push_components(std::vector<std::string_view>& stack, std::string_view path
     end = start == 0 ? 0 : start - 1;
   }
 }
-
-}  // namespace
 
 LayerTree::LayerTree(const Table* below, std::uint32_t own_layer)
     : below_(below), own_layer_(own_layer), slots_(1024, kNoNode) {

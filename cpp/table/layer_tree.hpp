@@ -44,6 +44,11 @@ struct Node {
   bool dead = false;    // replaced by another node
 };
 
+// Pushes the components of `path`, without empty ones and ".", so that the first is on top.
+void push_components(std::vector<std::string_view>& stack, std::string_view path);
+
+inline constexpr unsigned kMaxLinks = 40;  // crossed on one path, as the kernel's MAXSYMLINKS
+
 class LayerTree {
  public:
   LayerTree(const Table* below, std::uint32_t own_layer);

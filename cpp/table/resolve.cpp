@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
+#include <unordered_set>
 
 #include "base/error.hpp"
 #include "table/layer_tree.hpp"
@@ -79,13 +81,48 @@ class Resolver {
     return resolved == kNowhere ? kNoNode : tree_.materialise(resolved);
   }
 
-  // Follows symlinks in the table below alone: what this layer adds or deletes does not count.
-  std::string resolve_below(std::string_view path) const {
+  // Follows symlinks in the table below alone, inside the root. One that this layer replaces or
+  // deletes is not followed: after `rm s; mkdir s` the opaque mark in s means the new directory,
+  // and must not empty the one the old link led to.
+  std::string resolve_below(std::string_view path) {
     const auto exact = below_->find(path);
     if (exact && is_directory((*below_)[*exact])) return std::string(path);
-    LayerTree pristine(below_, own_layer_);
-    const NodeId dir = pristine.directory(path, false);
-    return dir == kNoNode ? std::string(kNowhere) : std::string(pristine.node(dir).path);
+    std::vector<std::string_view> pending;
+    push_components(pending, path);
+    std::string at;
+    unsigned links = 0;
+    while (!pending.empty()) {
+      const std::string_view name = pending.back();
+      pending.pop_back();
+      if (name == "..") {
+        at = directory_of(at);
+        continue;
+      }
+      std::string next = at.empty() ? std::string(name) : at + "/" + std::string(name);
+      const auto found = below_->find(next);
+      if (!found) return std::string(kNowhere);
+      const Entry& e = (*below_)[*found];
+      if (e.kind == Kind::symlink) {
+        if (++links > kMaxLinks || is_named_here(next)) return std::string(kNowhere);
+        const std::string_view target = below_->link(e);
+        if (target.starts_with('/')) at.clear();
+        push_components(pending, target);
+        continue;
+      }
+      if (!is_directory(e)) return std::string(kNowhere);
+      at = std::move(next);
+    }
+    return at;
+  }
+
+  // Whether the layer has an entry for exactly this path, or a whiteout of it.
+  bool is_named_here(const std::string& path) {
+    if (names_.empty()) {
+      for (const Entry& e : layer_.entries()) {
+        if (e.kind != Kind::opaque) names_.insert(layer_.path(e));
+      }
+    }
+    return names_.contains(path);
   }
 
   void place(std::uint32_t index) {
@@ -257,6 +294,7 @@ class Resolver {
   const Table& layer_;
   std::uint32_t own_layer_;
   LayerTree tree_;
+  std::unordered_set<std::string_view> names_;  // on demand
   std::vector<std::uint32_t> deferred_;
   std::vector<NodeId> order_;
   bool crossed_link_ = false;

@@ -82,6 +82,14 @@ TEST_CASE("an entry below a symlink lands where the link points, inside the root
   CHECK(delta_of(base, layer_of({"f lib/new"}, 2)) == "d usr\nd usr/lib\nf usr/lib/new\n");
 }
 
+TEST_CASE("a marker is not followed through a symlink that the layer replaces") {
+  const Table base = merge(nullptr, resolve(nullptr, layer_of({"d d", "f d/f", "s s>d", "s l>l"})));
+  CHECK(delta_of(base, layer_of({"d s", "o s"}, 2)) == "d s\n");
+  CHECK(delta_of(base, layer_of({"w s", "w s/f"}, 2)) == "w s\n");
+  CHECK(delta_of(base, layer_of({"w s/f"}, 2)) == "d d\nw d/f\n");
+  CHECK(delta_of(base, layer_of({"w l/f"}, 2)).empty());
+}
+
 TEST_CASE("a hard link to a lower file brings its other names along") {
   const Table base = merge(nullptr, resolve(nullptr, layer_of({"f a", "h b>a", "f c"})));
   const Table delta = resolve(&base, layer_of({"h z>b"}, 2));

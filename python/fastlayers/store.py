@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from fastlayers.catalog import Catalog
-from fastlayers.errors import FastlayersError, NotFoundError
+from fastlayers.errors import CorruptError, FastlayersError, LimitError, NotFoundError
 from fastlayers.garbage_lock import Working, collect_or_leave, gc_lock
 from fastlayers.host import make_directory, write_file
 from fastlayers.index_file import name_of
@@ -166,6 +166,19 @@ class Store:
     def documents(self, manifest_digest: str) -> tuple[Manifest, ImageConfig]:
         """The manifest with this digest and its config."""
         return self.catalog.documents(manifest_digest)
+
+    def small_blob(self, descriptor: Descriptor) -> bytes | None:
+        """A document of at most 4 MiB that is in the store, intact; None if it is not."""
+        from fastlayers import _core
+        from fastlayers.oci.document import DOCUMENT_LIMIT
+
+        if not _core.has_blob(self.root, descriptor.digest):
+            return None
+        try:
+            raw = _core.read_blob(self.root, descriptor.digest, DOCUMENT_LIMIT)
+        except (CorruptError, LimitError):
+            return None
+        return raw if len(raw) == descriptor.size else None
 
     def add_image(
         self,

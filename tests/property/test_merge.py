@@ -39,6 +39,19 @@ def _file(path: bytes, content: bytes = b"x") -> Member:
 @example([[_file(b"a"), Member(b"b", "hardlink", link=b"a")], [Member(b".wh.a", "file")]])
 @example([[_file(b"d/f")], [Member(b"d/.wh..wh..opq", "file")], [_file(b"d/g")]])
 @example([[_file(b"a")], [Member(b".wh..wh..opq", "file"), _file(b"b")]])
+@example(
+    [
+        [Member(b"s", "symlink", link=b"d"), _file(b"d/f"), _file(b"d/g")],
+        [Member(b"s", "dir"), Member(b"s/.wh..wh..opq", "file"), Member(b"s/.wh.f", "file")],
+    ]
+)
+@example(
+    [
+        [Member(b"s", "symlink", link=b"d"), _file(b"d/f"), _file(b"d/g")],
+        [Member(b"s/.wh..wh..opq", "file"), Member(b".wh.s", "file"), _file(b"s/new")],
+    ]
+)
+@example([[Member(b"s", "symlink", link=b"s")], [Member(b"s/.wh.f", "file")]])
 @example([[Member(b"s", "symlink", link=b"/x/y")], [_file(b"s/f")], [Member(b"s/.wh.f", "file")]])
 @given(strategies.stacks())
 def test_merge_equals_the_oracle(memory_store: str, stack: list[list[Member]]) -> None:

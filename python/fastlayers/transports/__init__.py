@@ -45,7 +45,7 @@ def pull(
 
     reference = Reference.parse(name) if isinstance(name, str) else name
     store.prepare()
-    with RegistryClient(reference.registry) as client:
+    with RegistryClient(reference.registry, local=store.small_blob) as client:
         source = client.resolve(reference, _platform(platform))
         return store_image(store, source, progress)
 

@@ -21,6 +21,8 @@ from .session import Session, Step
 from .source import ImageSource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastlayers.oci.document import Descriptor
     from fastlayers.oci.platform import Platform
     from fastlayers.oci.reference import Reference
@@ -34,10 +36,20 @@ _ACCEPT = ", ".join(_KNOWN_TYPES)
 
 
 class RegistryClient:
-    """A client of one registry, for one pull at a time. Use as a context manager."""
+    """A client of one registry, for one pull at a time. Use as a context manager.
 
-    def __init__(self, registry: str, *, session: Session | None = None) -> None:
+    `local` gives a blob that need not be fetched because it is at hand, verified, or None.
+    """
+
+    def __init__(
+        self,
+        registry: str,
+        *,
+        session: Session | None = None,
+        local: Callable[[Descriptor], bytes | None] | None = None,
+    ) -> None:
         self._registry = registry
+        self._local = local
         self._session = session or Session(registry)
 
     def __enter__(self) -> RegistryClient:
@@ -131,6 +143,9 @@ class RegistryClient:
                 f"registry {self._registry}: blob {descriptor.digest} of {repository} is longer "
                 f"than {DOCUMENT_LIMIT} bytes"
             )
+        known = self._local(descriptor) if self._local is not None else None
+        if known is not None:
+            return known
         raw = b"".join(BlobDownload(self._session, repository, descriptor).chunks())
         if digest_of(raw) != descriptor.digest:
             raise DigestMismatchError(

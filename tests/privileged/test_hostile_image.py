@@ -1,0 +1,113 @@
+"""Images that aim at the host: links where mounts and files of the engine go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import busybox_root, tar_write
+from tests.command_line import CommandLine, store_mounts
+from tests.tar_members import Member
+from tests.tree import differences, read_directory
+
+pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox")]
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Iterator[Path]:
+    """A folder of the host that nothing may touch."""
+    folder = tmp_path / "victim"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "file").write_text("untouched\n")
+    before = read_directory(str(folder))
+    yield folder
+    assert differences(before, read_directory(str(folder))) == []
+
+
+def _image(command: CommandLine, *links: tuple[bytes, bytes]) -> None:
+    """The small image with some paths replaced by symlinks (or left out, with an empty target)."""
+    replaced = {path for path, _ in links}
+    members = [m for m in busybox_root.members() if not _below(m.path, replaced)]
+    extra = [Member(path, "symlink", 0o777, link=link) for path, link in links if link]
+    command.must("import", "-", "hostile", stdin=tar_write.plain(members + extra))
+
+
+def _below(path: bytes, replaced: set[bytes]) -> bool:
+    return any(path == name or path.startswith(name + b"/") for name in replaced)
+
+
+@pytest.mark.parametrize("name", ["dev", "proc", "sys", "etc", "dev/shm", "dev/pts"])
+@pytest.mark.parametrize("climbing", [False, True])
+def test_a_system_mount_point_is_a_link(
+    fresh: CommandLine, victim: Path, name: str, climbing: bool
+) -> None:
+    target = bytes(victim) if not climbing else b"../" * 20 + bytes(victim)[1:]
+    _image(fresh, (name.encode(), target))
+    done = fresh.call("run", "--rm", "hostile", "echo", "inside")
+    assert done.code in (0, 125), done.err
+    assert done.code or done.out == "inside\n"
+    assert store_mounts(fresh.root) == []
+
+
+@pytest.mark.parametrize("name", ["etc/hosts", "etc/resolv.conf", "etc/hostname"])
+@pytest.mark.parametrize("where", ["file", "new", "sub/new"])
+def test_a_file_of_the_engine_is_a_link(
+    fresh: CommandLine, victim: Path, name: str, where: str
+) -> None:
+    _image(fresh, (name.encode(), bytes(victim / where)))
+    script = f"echo more >> /{name}; cat /{name} >/dev/null; echo inside"
+    done = fresh.call("run", "--name=hostile", "hostile", "sh", "-c", script)
+    assert done.code in (0, 125), done.err
+    fresh.call("commit", "hostile", "after")
+    fresh.must("rm", "-f", "hostile")
+
+
+def test_the_resolver_works_through_a_link_inside(fresh: CommandLine) -> None:
+    link = (b"etc/resolv.conf", b"../run/systemd/resolve/stub-resolv.conf")
+    _image(fresh, link)
+    done = fresh.must("run", "--rm", "hostile", "cat", "/etc/resolv.conf")
+    assert done.out == Path("/etc/resolv.conf").read_text()
+
+
+def test_an_image_without_etc(fresh: CommandLine) -> None:
+    _image(fresh, (b"etc", b""))
+    done = fresh.must("run", "--rm", "-h", "here", "hostile", "cat", "/etc/hostname")
+    assert done.out == "here\n"
+
+
+def test_the_working_directory_is_a_link_out(fresh: CommandLine, victim: Path) -> None:
+    _image(fresh, (b"work", bytes(victim)))
+    done = fresh.call("run", "--rm", "-w", "/work/new", "hostile", "sh", "-c", "touch x; pwd -P")
+    assert done.code in (0, 125), done.err
+
+
+def test_the_program_is_a_link_out(fresh: CommandLine) -> None:
+    _image(fresh, (b"bin/tool", b"/proc/self/exe"))
+    done = fresh.call("run", "--rm", "--entrypoint", "/bin/tool", "hostile", "true")
+    assert done.code in (126, 127), done.err
+
+
+@pytest.mark.parametrize("name", ["etc/passwd", "etc/group"])
+def test_the_user_list_is_a_link_out(fresh: CommandLine, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("evil:x:0:0::/:/bin/sh\n" if name == "etc/passwd" else "evil:x:0:\n")
+    _image(fresh, (name.encode(), bytes(outside)))
+    user = "evil" if name == "etc/passwd" else "0:evil"
+    fresh.fails(125, "run", "--rm", "-u", user, "hostile", "id")
+
+
+def test_a_huge_user_list_does_not_fill_memory(fresh: CommandLine) -> None:
+    members = [m for m in busybox_root.members() if m.path != b"etc/passwd"]
+    huge = Member(b"etc/passwd", "file", content=b"x:x:1:1::/:/bin/sh\n" * 4_000_000)
+    fresh.must("import", "-", "huge", stdin=tar_write.plain([*members, huge]))
+    fresh.fails(125, "run", "--rm", "-u", "nobody-here", "huge", "id")
+
+
+def test_a_volume_source_is_not_resolved_in_the_image(fresh: CommandLine, victim: Path) -> None:
+    _image(fresh, (b"data", b"../../../../.." + bytes(victim)))
+    done = fresh.call(
+        "run", "--rm", "-v", f"{victim.parent}:/data/sub:ro", "hostile", "ls", "/data/"
+    )
+    assert done.code in (0, 125), done.err
