@@ -62,6 +62,16 @@ def _report(loads: dict[str, list[Cost]], starts: dict[str, list[Cost]]) -> None
         print(_row(name, seconds, first, f"{over:.1f} ms" if "fastlayers" in name else ""))
 
 
+def _start(contestant: Contestant, work: Path, count: int) -> list[Cost]:
+    """Containers one after the other; none, and why, where it cannot start any on this machine."""
+    try:
+        costs = [start.measure(contestant, work) for _ in range(count)]
+    except RuntimeError as error:
+        print(f"skipped: {contestant.name}: run: {str(error).rpartition('failed: ')[2].strip()}")
+        return []
+    return [cost for cost in costs if cost is not None]
+
+
 def main(argv: list[str]) -> int:
     """The command."""
     args = _arguments(argv)
@@ -88,10 +98,7 @@ def main(argv: list[str]) -> int:
             try:
                 checked = reference if round_number == 0 else ""
                 loads[contestant.name].append(load.measure(contestant, image, work, checked))
-                for _ in range(args.starts):
-                    cost = start.measure(contestant, work)
-                    if cost is not None:
-                        starts[contestant.name].append(cost)
+                starts[contestant.name] += _start(contestant, work, args.starts)
             finally:
                 contestant.clean(work)
         starts["python -c pass"] += [start.interpreter() for _ in range(args.starts)]

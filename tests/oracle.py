@@ -186,9 +186,9 @@ class _Layer:
         """The directory below that a marker means; None if there is none."""
         trail: list[tuple[tuple[bytes, ...], Inode]] = [((), self.root)]
         # What is left to walk, last first, with the path as the layer spells it, if it does.
-        pending: list[tuple[bytes, tuple[bytes, ...] | None]] = [
-            (name, tuple(names[: i + 1])) for i, name in enumerate(names)
-        ][::-1]
+        pending: list[tuple[bytes, tuple[bytes, ...] | None]] = []
+        for count in range(len(names), 0, -1):
+            pending.append((names[count - 1], tuple(names[:count])))
         links = 0
         while pending:
             name, spelled = pending.pop()

@@ -15,7 +15,7 @@ from .base import Contestant
 class Fastlayers(Contestant):
     """One of the two backends."""
 
-    program = sys.executable
+    program = str(Path(sys.executable).with_name("fastlayers"))
 
     def __init__(self, backend: str) -> None:
         self.name = f"fastlayers {backend}"
@@ -23,8 +23,7 @@ class Fastlayers(Contestant):
 
     def _command(self, work: Path, *words: str | Path) -> list[str | Path]:
         return [
-            *(sys.executable, "-m", "fastlayers"),
-            *("--root", work / "store", "--backend", self._backend),
+            *(self.program, "--root", work / "store", "--backend", self._backend),
             *words,
         ]
 

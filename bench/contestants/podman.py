@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,3 +44,8 @@ class Podman(Contestant):
         image = self._image(work).read_text().strip()
         options = ("--rm", "--network", "host", "--cgroups", "disabled")
         return run(self._command(work, "run", *options, image, "/bin/true"))
+
+    def clean(self, work: Path) -> None:
+        # Its store is a mount point of its own while a container or a mount has been in it.
+        subprocess.run(["umount", work / "store" / "overlay"], capture_output=True)
+        super().clean(work)

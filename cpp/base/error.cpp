@@ -18,8 +18,7 @@ void throw_errno(std::string_view what) { throw_errno(what, errno); }
 
 void throw_errno(std::string_view what, int errno_value) {
   throw Error(ErrorKind::system,
-              std::string(what) + ": " + std::generic_category().message(errno_value),
-              errno_value);
+              std::string(what) + ": " + std::generic_category().message(errno_value), errno_value);
 }
 
 }  // namespace fastlayers

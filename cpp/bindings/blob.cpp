@@ -1,7 +1,6 @@
-#include "blob/blob_store.hpp"
-
 #include "base/error.hpp"
 #include "bindings/bindings.hpp"
+#include "blob/blob_store.hpp"
 #include "codec/codec.hpp"
 
 namespace fastlayers::bindings {
@@ -108,15 +107,15 @@ void register_blob(py::module_& module) {
     const py::gil_scoped_release release;
     return blob::BlobStore(root).put(bytes_of(info)).str();
   });
-  module.def("read_blob", [](const std::string& root, const std::string& digest,
-                             std::uint64_t limit) {
-    std::string text;
-    {
-      const py::gil_scoped_release release;
-      text = blob::BlobStore(root).read(Digest::parse(digest), limit);
-    }
-    return py::bytes(text);
-  });
+  module.def("read_blob",
+             [](const std::string& root, const std::string& digest, std::uint64_t limit) {
+               std::string text;
+               {
+                 const py::gil_scoped_release release;
+                 text = blob::BlobStore(root).read(Digest::parse(digest), limit);
+               }
+               return py::bytes(text);
+             });
   module.def("compress_blob", &compress_blob);
   module.def("decompress_fd", &decompress_fd);
 }

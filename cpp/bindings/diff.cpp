@@ -65,9 +65,12 @@ layer::LayerInfo commit_upper(const std::string& root, const DiffIds& diff_ids,
 
 const char* letter(diff::ChangeKind kind) {
   switch (kind) {
-    case diff::ChangeKind::added: return "A";
-    case diff::ChangeKind::deleted: return "D";
-    case diff::ChangeKind::changed: break;
+    case diff::ChangeKind::added:
+      return "A";
+    case diff::ChangeKind::deleted:
+      return "D";
+    case diff::ChangeKind::changed:
+      break;
   }
   return "C";
 }
@@ -112,8 +115,8 @@ void export_root(const std::string& root, const DiffIds& diff_ids, const std::st
 }  // namespace
 
 void register_diff(py::module_& module) {
-  module.def("commit_upper", &commit_upper, py::arg("root"), py::arg("diff_ids"),
-             py::arg("upper"), py::arg("epoch") = -1);
+  module.def("commit_upper", &commit_upper, py::arg("root"), py::arg("diff_ids"), py::arg("upper"),
+             py::arg("epoch") = -1);
   module.def("diff_upper", &diff_upper);
   module.def("upper_size", [](const std::string& upper) {
     const py::gil_scoped_release release;

@@ -1,5 +1,4 @@
 #include "base/error.hpp"
-
 #include "bindings/bindings.hpp"
 
 namespace fastlayers::bindings {
@@ -8,17 +7,28 @@ namespace {
 
 const char* kind_name(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::invalid: return "invalid";
-    case ErrorKind::not_found: return "not_found";
-    case ErrorKind::conflict: return "conflict";
-    case ErrorKind::corrupt: return "corrupt";
-    case ErrorKind::digest_mismatch: return "digest_mismatch";
-    case ErrorKind::traversal: return "traversal";
-    case ErrorKind::unsupported: return "unsupported";
-    case ErrorKind::limit: return "limit";
-    case ErrorKind::system: return "system";
-    case ErrorKind::command_not_found: return "command_not_found";
-    case ErrorKind::not_executable: return "not_executable";
+    case ErrorKind::invalid:
+      return "invalid";
+    case ErrorKind::not_found:
+      return "not_found";
+    case ErrorKind::conflict:
+      return "conflict";
+    case ErrorKind::corrupt:
+      return "corrupt";
+    case ErrorKind::digest_mismatch:
+      return "digest_mismatch";
+    case ErrorKind::traversal:
+      return "traversal";
+    case ErrorKind::unsupported:
+      return "unsupported";
+    case ErrorKind::limit:
+      return "limit";
+    case ErrorKind::system:
+      return "system";
+    case ErrorKind::command_not_found:
+      return "command_not_found";
+    case ErrorKind::not_executable:
+      return "not_executable";
   }
   return "system";
 }
@@ -31,9 +41,9 @@ void translate(std::exception_ptr pending) {
     const std::string_view text = error.what();
     const auto message = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
         text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace"));
-    const auto exception = py::module_::import("fastlayers.errors")
-                               .attr("from_core")(kind_name(error.kind()), message,
-                                                  error.errno_value());
+    const auto exception =
+        py::module_::import("fastlayers.errors")
+            .attr("from_core")(kind_name(error.kind()), message, error.errno_value());
     PyErr_SetObject(py::type::handle_of(exception).ptr(), exception.ptr());
   }
 }

@@ -1,6 +1,5 @@
-#include "layer/ingest.hpp"
-
 #include "bindings/bindings.hpp"
+#include "layer/ingest.hpp"
 
 namespace fastlayers::bindings {
 
@@ -10,9 +9,12 @@ using layer::LayerInfo;
 
 const char* name_of(codec::Compression compression) {
   switch (compression) {
-    case codec::Compression::gzip: return "gzip";
-    case codec::Compression::zstd: return "zstd";
-    case codec::Compression::none: break;
+    case codec::Compression::gzip:
+      return "gzip";
+    case codec::Compression::zstd:
+      return "zstd";
+    case codec::Compression::none:
+      break;
   }
   return "none";
 }
@@ -77,7 +79,8 @@ void register_layer(py::module_& module) {
       .def_readonly("size", &LayerInfo::size)
       .def_property_readonly("diff_id", [](const LayerInfo& i) { return i.diff_id.str(); })
       .def_readonly("tar_size", &LayerInfo::tar_size)
-      .def_property_readonly("compression", [](const LayerInfo& i) { return name_of(i.compression); })
+      .def_property_readonly("compression",
+                             [](const LayerInfo& i) { return name_of(i.compression); })
       .def_readonly("entries", &LayerInfo::entries)
       .def_readonly("content_size", &LayerInfo::content_size);
   py::class_<PyIngest>(module, "Ingest")

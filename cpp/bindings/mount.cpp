@@ -15,8 +15,8 @@ void prepare_chain(const std::string& root, const DiffIds& diff_ids, const std::
 void mount_image(const std::string& root, const DiffIds& diff_ids, const std::string& backend,
                  const std::string& target) {
   const py::gil_scoped_release release;
-  const mount::Root plan = mount::image_root(layer::ChainStore(root), to_stack(diff_ids),
-                                             mount::parse_backend(backend));
+  const mount::Root plan =
+      mount::image_root(layer::ChainStore(root), to_stack(diff_ids), mount::parse_backend(backend));
   mount::move_to(mount::attach(plan), target);
 }
 

@@ -26,7 +26,8 @@ run::Network parse_network(const std::string& name) {
   throw Error(ErrorKind::invalid, "network " + name + " not found: use host or none");
 }
 
-std::pair<int, std::string> launch(const PyLaunchSpec& request, const std::function<void(int)>& started) {
+std::pair<int, std::string> launch(const PyLaunchSpec& request,
+                                   const std::function<void(int)>& started) {
   const py::gil_scoped_release release;
   run::LaunchSpec spec = request.spec;
   spec.network = parse_network(request.network);
@@ -47,7 +48,7 @@ std::pair<int, std::string> launch(const PyLaunchSpec& request, const std::funct
 
 // A property that reaches into the inner spec.
 template <class T>
-void field(py::class_<PyLaunchSpec>& type, const char* name, T run::LaunchSpec::* member) {
+void field(py::class_<PyLaunchSpec>& type, const char* name, T run::LaunchSpec::*member) {
   type.def_property(
       name, [member](const PyLaunchSpec& s) { return s.spec.*member; },
       [member](PyLaunchSpec& s, T value) { s.spec.*member = std::move(value); });

@@ -47,8 +47,7 @@ void register_table(py::module_& module) {
       });
   module.def("layer_table", [](const std::string& root, const std::string& diff_id) {
     const py::gil_scoped_release release;
-    return std::make_shared<Table>(
-        layer::LayerStore(root).table(digest::DiffId::parse(diff_id)));
+    return std::make_shared<Table>(layer::LayerStore(root).table(digest::DiffId::parse(diff_id)));
   });
   module.def("merged_table", [](const std::string& root, const DiffIds& diff_ids) {
     const py::gil_scoped_release release;

@@ -10,8 +10,7 @@ constexpr std::string_view kLayoutFile = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
 }  // namespace
 
-BlobWriter::BlobWriter(const std::string& directory)
-    : file_(sys::create_temporary(directory)) {}
+BlobWriter::BlobWriter(const std::string& directory) : file_(sys::create_temporary(directory)) {}
 
 BlobWriter::~BlobWriter() { sys::discard(file_); }
 
@@ -47,8 +46,8 @@ bool BlobStore::has(const digest::Hash256& hash) const { return sys::exists(path
 sys::Fd BlobStore::open(const digest::Hash256& hash) const {
   auto fd = sys::try_open(path(hash), O_RDONLY);
   if (!fd) {
-    throw Error(ErrorKind::not_found, "blob sha256:" + digest::to_hex(hash) +
-                                          " is not in the store " + root_);
+    throw Error(ErrorKind::not_found,
+                "blob sha256:" + digest::to_hex(hash) + " is not in the store " + root_);
   }
   return std::move(*fd);
 }

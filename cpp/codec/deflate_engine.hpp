@@ -47,7 +47,8 @@ class DeflateEngine {
   virtual std::uint32_t crc32(std::uint32_t crc, Bytes bytes) const = 0;
 };
 
-const DeflateEngine* isal_engine();  // nullptr when built without ISA-L, or when it is not installed
+const DeflateEngine*
+isal_engine();  // nullptr when built without ISA-L, or when it is not installed
 const DeflateEngine& zlib_engine();
 
 }  // namespace fastlayers::codec

@@ -31,8 +31,8 @@ std::vector<std::pair<std::string, std::string>> portable_xattrs(const tree::Fou
 
 bool is_local_xattr(std::string_view name) {
   constexpr std::array<std::string_view, 8> kPrefixes = {
-      "trusted.overlay.", "user.overlay.",    "user.fuseoverlayfs.", "security.selinux",
-      "security.ima",     "security.evm",     "system.nfs4_acl",     "security.SMACK"};
+      "trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.", "security.selinux",
+      "security.ima",     "security.evm",  "system.nfs4_acl",     "security.SMACK"};
   for (const auto prefix : kPrefixes) {
     if (name.starts_with(prefix)) return true;
   }
@@ -107,8 +107,8 @@ void TreeTar::add_file(tar::Header& header, const tree::Found& found) {
       const std::size_t want = std::min<std::uint64_t>(kBufferBytes, offset + length - at);
       const std::size_t got = sys::read_at(file.get(), {buffer.get(), want}, at);
       if (got == 0) {
-        throw Error(ErrorKind::conflict,
-                    "/" + tar::printable(found.path) + " shrank while it was read; stop what writes to it");
+        throw Error(ErrorKind::conflict, "/" + tar::printable(found.path) +
+                                             " shrank while it was read; stop what writes to it");
       }
       writer_.body({buffer.get(), got});
       at += got;

@@ -135,7 +135,8 @@ ChainStore::Plan ChainStore::read_plan(const digest::ChainId& id) const {
     std::string value;
     words >> key >> value;
     if (key == "entries") {
-      ok = std::from_chars(value.data(), value.data() + value.size(), plan.entries).ec == std::errc();
+      ok = std::from_chars(value.data(), value.data() + value.size(), plan.entries).ec ==
+           std::errc();
     } else if (key == "depth") {
       ok = std::from_chars(value.data(), value.data() + value.size(), plan.depth).ec == std::errc();
     } else if (key == "below") {
@@ -260,9 +261,11 @@ void ChainStore::build_tree(const Stack& stack, std::size_t depth) const {
       auto& file = files[{e.layer, side}];
       if (!file) file = sys::open(device_path(delta, e.layer, side), O_RDONLY);
     }
-    tree::write_tree(
-        delta, root.get(),
-        [&files](std::uint32_t layer, bool side) { return files.at({layer, side}).get(); }, {});
+    tree::write_tree(delta, root.get(),
+                     [&files](std::uint32_t layer, bool side) {
+                       return files.at({layer, side}).get();
+                     },
+                     {});
     sys::sync_file_system(root.get());
     sys::rename(temporary, target);
   } catch (Error& error) {

@@ -214,9 +214,9 @@ struct Ingest::Pipeline {
 
   void verify() const {
     if (expected.size && received_bytes != *expected.size) {
-      throw Error(ErrorKind::digest_mismatch,
-                  "it has " + std::to_string(received_bytes) + " bytes, not the " +
-                      std::to_string(*expected.size) + " announced");
+      throw Error(ErrorKind::digest_mismatch, "it has " + std::to_string(received_bytes) +
+                                                  " bytes, not the " +
+                                                  std::to_string(*expected.size) + " announced");
     }
     if (expected.digest) {
       check_digest("its digest", expected.digest->str(), blob_digest.str());

@@ -26,13 +26,20 @@ bool is_control_xattr(std::string_view name) {
 
 table::Kind kind_of(char type) {
   switch (type) {
-    case tar::kHardlink: return table::Kind::hardlink;
-    case tar::kSymlink: return table::Kind::symlink;
-    case tar::kChar: return table::Kind::character;
-    case tar::kBlock: return table::Kind::block;
-    case tar::kDirectory: return table::Kind::directory;
-    case tar::kFifo: return table::Kind::fifo;
-    default: return table::Kind::file;
+    case tar::kHardlink:
+      return table::Kind::hardlink;
+    case tar::kSymlink:
+      return table::Kind::symlink;
+    case tar::kChar:
+      return table::Kind::character;
+    case tar::kBlock:
+      return table::Kind::block;
+    case tar::kDirectory:
+      return table::Kind::directory;
+    case tar::kFifo:
+      return table::Kind::fifo;
+    default:
+      return table::Kind::file;
   }
 }
 
@@ -105,8 +112,8 @@ void Recorder::add(tar::Header& header) {
   } else if (entry.kind == table::Kind::symlink) {
     link = header.link_target;
     if (link.empty() || link.size() > 4095) {
-      throw Error(ErrorKind::corrupt, "symbolic link with a target of " +
-                                          std::to_string(link.size()) + " bytes");
+      throw Error(ErrorKind::corrupt,
+                  "symbolic link with a target of " + std::to_string(link.size()) + " bytes");
     }
     entry.size = link.size();
   } else if (entry.kind == table::Kind::character || entry.kind == table::Kind::block) {
@@ -133,8 +140,8 @@ bool Recorder::add_marker(const tar::Header& header, const std::string& path) {
   const std::string directory = slash == std::string::npos ? std::string() : path.substr(0, slash);
   const std::string_view name = std::string_view(path).substr(slash + 1);
   const bool aufs_root = path.starts_with(kAufsPrefix) && !path.starts_with(kOpaqueMarker);
-  if (!aufs_root && (directory.starts_with(kWhiteoutPrefix) ||
-                     directory.find("/.wh.") != std::string::npos)) {
+  if (!aufs_root &&
+      (directory.starts_with(kWhiteoutPrefix) || directory.find("/.wh.") != std::string::npos)) {
     throw Error(ErrorKind::corrupt, "a name beginning with .wh. cannot be a directory");
   }
   if (!name.starts_with(kWhiteoutPrefix)) return false;
@@ -156,8 +163,9 @@ bool Recorder::add_marker(const tar::Header& header, const std::string& path) {
     throw Error(ErrorKind::corrupt, "a whiteout cannot be a directory");
   }
   entry.kind = table::Kind::whiteout;
-  builder_.add(entry, directory.empty() ? std::string(victim) : directory + "/" + std::string(victim),
-               {}, {});
+  builder_.add(entry,
+               directory.empty() ? std::string(victim) : directory + "/" + std::string(victim), {},
+               {});
   file_ = nullptr;
   return true;
 }
@@ -194,7 +202,8 @@ std::uint64_t Recorder::reserve_side(std::uint64_t bytes) {
 
 // Whole blocks, so that a block device made of the file holds all of it.
 void Recorder::pad_side() {
-  sys::truncate(side_.fd.get(), (side_size_ + kSideAlignment - 1) / kSideAlignment * kSideAlignment);
+  sys::truncate(side_.fd.get(),
+                (side_size_ + kSideAlignment - 1) / kSideAlignment * kSideAlignment);
 }
 
 void Recorder::begin_sparse(tar::Header& header) {
@@ -230,7 +239,8 @@ void Recorder::sparse_body(Bytes bytes) {
     }
     const tar::Extent& extent = extents_[extent_];
     const std::uint64_t at = extent.logical_offset + extent_done_;
-    const Bytes piece = bytes.first(std::min<std::uint64_t>(bytes.size(), extent.length - extent_done_));
+    const Bytes piece =
+        bytes.first(std::min<std::uint64_t>(bytes.size(), extent.length - extent_done_));
     hash_.update_zeros(at - hashed_);
     hash_.update(piece);
     hashed_ = at + piece.size();

@@ -18,7 +18,8 @@ namespace fastlayers::layer {
 inline constexpr std::size_t kMaxPathBytes = 16384;
 
 // `path` without empty and "." components, ".." taken back; the root is "". Throws Error:
-// traversal if it climbs out, unsupported for a component over table::kMaxNameBytes, limit for the whole.
+// traversal if it climbs out, unsupported for a component over table::kMaxNameBytes, limit for the
+// whole.
 std::string normalise(std::string_view path);
 
 class Recorder : public tar::Visitor {
@@ -54,7 +55,7 @@ class Recorder : public tar::Visitor {
   table::TableBuilder builder_{table::Order::tar};
   std::uint64_t content_bytes_ = 0;
   digest::Xxh3 hash_;
-  table::Entry* file_ = nullptr;  // the record whose body is streaming by
+  table::Entry* file_ = nullptr;          // the record whose body is streaming by
   std::optional<std::size_t> last_file_;  // index of the last file with contents in the tar
   sys::TemporaryFile side_;
   std::uint64_t side_size_ = 0;

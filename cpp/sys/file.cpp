@@ -241,8 +241,8 @@ void write_all(int fd, Bytes bytes) {
 
 void write_all_at(int fd, Bytes bytes, std::uint64_t off) {
   while (!bytes.empty()) {
-    const auto count = retry(
-        [&] { return ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(off)); });
+    const auto count =
+        retry([&] { return ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(off)); });
     if (count < 0) throw_errno("write");
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     off += static_cast<std::uint64_t>(count);
@@ -378,8 +378,7 @@ Mapping::~Mapping() {
   if (address_ != nullptr) ::munmap(address_, length_);
 }
 
-FileLock::FileLock(const std::string& path, Mode mode)
-    : fd_(open(path, O_RDWR | O_CREAT, 0644)) {
+FileLock::FileLock(const std::string& path, Mode mode) : fd_(open(path, O_RDWR | O_CREAT, 0644)) {
   if (retry([&] { return ::flock(fd_.get(), mode == Mode::shared ? LOCK_SH : LOCK_EX); }) != 0) {
     throw_errno("lock " + path);
   }

@@ -48,7 +48,7 @@ bool exists(const std::string& path);
 bool is_directory(const std::string& path);  // symlinks are followed
 void rename(const std::string& from, const std::string& to);
 bool try_rename(const std::string& from, const std::string& to);  // false: target exists
-void unlink(const std::string& path);  // absent is fine
+void unlink(const std::string& path);                             // absent is fine
 void seek(int fd, std::uint64_t off);
 void truncate(int fd, std::uint64_t size);
 void sync_file(int fd);
@@ -80,7 +80,8 @@ class Mapping {
   Mapping() = default;
   explicit Mapping(int fd);
   Mapping(Mapping&& other) noexcept
-      : address_(std::exchange(other.address_, nullptr)), length_(std::exchange(other.length_, 0)) {}
+      : address_(std::exchange(other.address_, nullptr)),
+        length_(std::exchange(other.length_, 0)) {}
   Mapping& operator=(Mapping&& other) noexcept {
     std::swap(address_, other.address_);
     std::swap(length_, other.length_);

@@ -16,9 +16,9 @@ enum class Kind : std::uint8_t {
   character = 3,
   block = 4,
   fifo = 5,
-  whiteout = 6,   // the name is deleted from what lies below
-  hardlink = 7,   // only in layer tables: `link` is the target's path, not yet resolved
-  opaque = 8,     // only in layer tables: an opaque marker for the directory `path`
+  whiteout = 6,  // the name is deleted from what lies below
+  hardlink = 7,  // only in layer tables: `link` is the target's path, not yet resolved
+  opaque = 8,    // only in layer tables: an opaque marker for the directory `path`
 };
 
 // Bits of Entry::flags.
@@ -40,7 +40,7 @@ struct Entry {
   std::array<std::uint8_t, 16> xxh3{};  // of a file's contents, canonical byte order
   std::uint32_t mtime_nsec = 0;
   std::uint32_t path_length = 0;
-  std::uint32_t name_offset = 0;   // of the last component within the path
+  std::uint32_t name_offset = 0;  // of the last component within the path
   std::uint32_t link_length = 0;
   std::uint32_t xattr_length = 0;
   std::uint32_t parent = kNoParent;  // index of the directory's record (path order only)

@@ -59,9 +59,7 @@ class LayerTree {
   std::size_t inode_count() const { return inodes_.size(); }
 
   Kind kind(NodeId id) const;
-  bool present(NodeId id) const {
-    return id != kNoNode && nodes_[id].state != NodeState::absent;
-  }
+  bool present(NodeId id) const { return id != kNoNode && nodes_[id].state != NodeState::absent; }
 
   // The node of `name` in the directory, kNoNode when nothing was ever there. May be absent.
   NodeId child(NodeId directory, std::string_view name);

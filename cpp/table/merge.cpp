@@ -8,7 +8,8 @@ namespace {
 void copy_entry(TableBuilder& out, const Table& from, const Entry& e) {
   Entry copy = e;
   copy.flags = static_cast<std::uint8_t>(copy.flags & ~kOpaque);
-  out.add(copy, from.path(e), from.link(e), as_text(from.heap()).substr(e.xattr_offset, e.xattr_length));
+  out.add(copy, from.path(e), from.link(e),
+          as_text(from.heap()).substr(e.xattr_offset, e.xattr_length));
 }
 
 }  // namespace

@@ -139,8 +139,8 @@ class Resolver {
     }
     const NodeId dir = tree_.directory(directory_of(path), true);
     const NodeId existing = tree_.child(dir, name_of(path));
-    const bool merges = is_directory(e) && tree_.present(existing) &&
-                        tree_.kind(existing) == Kind::directory;
+    const bool merges =
+        is_directory(e) && tree_.present(existing) && tree_.kind(existing) == Kind::directory;
     const NodeId target = merges ? existing : tree_.replace(dir, name_of(path));
     tree_.set_own(target, own_inode(e), index);
   }
@@ -148,8 +148,7 @@ class Resolver {
   std::uint32_t own_inode(const Entry& e) {
     Entry copy = e;
     copy.layer = own_layer_;
-    const std::string_view xattrs =
-        as_text(layer_.heap()).substr(e.xattr_offset, e.xattr_length);
+    const std::string_view xattrs = as_text(layer_.heap()).substr(e.xattr_offset, e.xattr_length);
     return tree_.add_inode(copy, layer_.link(e), xattrs);
   }
 
@@ -168,8 +167,7 @@ class Resolver {
       return false;
     }
     if (tree_.kind(target) == Kind::directory) {
-      throw Error(ErrorKind::corrupt,
-                  "hard link to the directory " + tar::printable(target_path));
+      throw Error(ErrorKind::corrupt, "hard link to the directory " + tar::printable(target_path));
     }
     if (tree_.node(target).state == NodeState::lower) {
       if (!lower_too) return false;
@@ -275,9 +273,8 @@ class Resolver {
     for (NodeId c = n.first_child; c != kNoNode; c = tree_.node(c).next_sibling) {
       if (!tree_.node(c).dead && !hidden_whiteout(n, tree_.node(c))) children.push_back(c);
     }
-    std::sort(children.begin(), children.end(), [this](NodeId a, NodeId b) {
-      return tree_.node(a).path < tree_.node(b).path;
-    });
+    std::sort(children.begin(), children.end(),
+              [this](NodeId a, NodeId b) { return tree_.node(a).path < tree_.node(b).path; });
     for (const NodeId c : children) collect(c);
     const bool changed = n.state == NodeState::own || n.covers || order_.size() > mark + 1;
     if (!changed && id != kRootNode) order_.resize(mark);

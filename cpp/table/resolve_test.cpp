@@ -20,12 +20,24 @@ Table layer_of(std::initializer_list<const char*> lines, std::uint8_t id = 1) {
     Entry entry;
     entry.mode = 0640;
     switch (line[0]) {
-      case 'd': entry.kind = Kind::directory; entry.mode = 0750; break;
-      case 'w': entry.kind = Kind::whiteout; break;
-      case 'o': entry.kind = Kind::opaque; break;
-      case 's': entry.kind = Kind::symlink; break;
-      case 'h': entry.kind = Kind::hardlink; break;
-      default: entry.kind = Kind::file;
+      case 'd':
+        entry.kind = Kind::directory;
+        entry.mode = 0750;
+        break;
+      case 'w':
+        entry.kind = Kind::whiteout;
+        break;
+      case 'o':
+        entry.kind = Kind::opaque;
+        break;
+      case 's':
+        entry.kind = Kind::symlink;
+        break;
+      case 'h':
+        entry.kind = Kind::hardlink;
+        break;
+      default:
+        entry.kind = Kind::file;
     }
     builder.add(entry, path, link, {});
   }
@@ -46,7 +58,9 @@ std::string show(const Table& table) {
   return text;
 }
 
-std::string delta_of(const Table& below, const Table& layer) { return show(resolve(&below, layer)); }
+std::string delta_of(const Table& below, const Table& layer) {
+  return show(resolve(&below, layer));
+}
 
 TEST_CASE("paths sort depth first") {
   CHECK(compare_paths("a/b", "a-b") < 0);
@@ -64,14 +78,16 @@ TEST_CASE("a whiteout acts on what is below, wherever it stands") {
 }
 
 TEST_CASE("a directory deleted and made again is opaque") {
-  const Table base = merge(nullptr, resolve(nullptr, layer_of({"d d", "f d/x", "d d/s", "f d/s/y"})));
+  const Table base =
+      merge(nullptr, resolve(nullptr, layer_of({"d d", "f d/x", "d d/s", "f d/s/y"})));
   const Table delta = resolve(&base, layer_of({"w d", "f d/new"}, 2));
   CHECK(show(delta) == "d! d\nf d/new\n");
   CHECK(show(merge(&base, delta)) == "d d\nf d/new\n");
 }
 
 TEST_CASE("an opaque mark after a deeper whiteout hides what the whiteout had touched") {
-  const Table base = merge(nullptr, resolve(nullptr, layer_of({"d d", "d d/s", "f d/s/x", "f d/s/y"})));
+  const Table base =
+      merge(nullptr, resolve(nullptr, layer_of({"d d", "d d/s", "f d/s/x", "f d/s/y"})));
   const Table delta = resolve(&base, layer_of({"w d/s/x", "o d", "f d/s/new"}, 2));
   CHECK(show(merge(&base, delta)) == "d d\nd d/s\nf d/s/new\n");
 }

@@ -286,8 +286,8 @@ Table TableBuilder::finish() && {
         chain.pop_back();
       }
       if (chain.empty()) {
-        throw Error(ErrorKind::corrupt, "file table: no record for the directory of " +
-                                            std::string(path));
+        throw Error(ErrorKind::corrupt,
+                    "file table: no record for the directory of " + std::string(path));
       }
       entry.parent = chain.back();
       chain.push_back(i);

@@ -58,7 +58,7 @@ struct Reader::Impl {
   State state = State::header;
   bool complete = false;  // a member is parsed and not yet delivered
   bool zero_block_seen = false;
-  bool in_last_padding = false;  // behind a body that is whole: the stream may end here
+  bool in_last_padding = false;      // behind a body that is whole: the stream may end here
   std::uint64_t position = 0;        // of the next byte of the stream
   std::uint64_t header_offset = 0;   // of the last header
   std::uint64_t left = 0;            // bytes of the body, extension or skip still to come

@@ -144,7 +144,9 @@ class TreeWriter {
       const int dir = cursor.enter(e.parent);
       const std::string name(table_.name(e));
       switch (e.kind) {
-        case Kind::file: make_file(dir, name, e); break;
+        case Kind::file:
+          make_file(dir, name, e);
+          break;
         case Kind::symlink:
           sys::make_symlink_at(dir, name, std::string(table_.link(e)));
           finish_other(dir, name, e);
@@ -229,8 +231,7 @@ class TreeWriter {
 
   void finish_directory(std::size_t index) {
     const Entry& e = table_[index];
-    const int fd =
-        index == 0 ? root_fd_ : finishing_.enter(static_cast<std::uint32_t>(index));
+    const int fd = index == 0 ? root_fd_ : finishing_.enter(static_cast<std::uint32_t>(index));
     if (options_.overlay_marks && (e.flags & table::kOpaque) != 0 &&
         !sys::set_xattr(fd, "trusted.overlay.opaque", "y")) {
       throw Error(ErrorKind::unsupported,

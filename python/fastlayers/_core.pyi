@@ -32,7 +32,8 @@ class LayerInfo:
 class Ingest:
     """One layer blob on its way into the store: verify, inflate, hash, index, in threads.
 
-    Nothing is visible in the store before finish() returns. Exceptions from write() and finish() name the layer.
+    Nothing is visible in the store before finish() returns. What write() and finish() raise names
+    the layer.
     """
 
     def __init__(self, root: str, *, digest: str = "", size: int = -1, diff_id: str = "") -> None: ...
@@ -60,8 +61,10 @@ def layer_info(root: str, diff_id: str) -> LayerInfo | None:
 
 def has_blob(root: str, digest: str) -> bool: ...
 def blob_path(root: str, digest: str) -> str: ...
-def put_blob(root: str, data: Buffer) -> str: ...  # verified by construction; synced; returns digest
-def read_blob(root: str, digest: str, limit: int) -> bytes: ...  # verified; longer than limit: LimitError
+def put_blob(root: str, data: Buffer) -> str: ...  # synced; returns the digest
+def read_blob(root: str, digest: str, limit: int) -> bytes:
+    """The blob's bytes, verified; LimitError if there are more than `limit`."""
+
 def compress_blob(root: str, digest: str, compression: str, level: int) -> tuple[str, int]:
     """Stores a compressed form of a blob; deterministic. Returns (digest, size)."""
 
@@ -70,7 +73,7 @@ def decompress_fd(in_fd: int, out_fd: int) -> str:
 
 @final
 class Table:
-    """A file table. `entries` is a read-only buffer of 120-byte records (see fastlayers.analysis)."""
+    """A file table. `entries` is a read-only buffer of 120-byte records (fastlayers.analysis)."""
 
     @property
     def entries(self) -> memoryview: ...
