@@ -89,7 +89,6 @@ class Table:
 def layer_table(root: str, diff_id: str) -> Table: ...
 def merged_table(root: str, diff_ids: list[str]) -> Table: ...
 def side_path(root: str, diff_id: str) -> str: ...  # expanded sparse members of a layer
-
 def probe(directory: str) -> dict[str, tuple[bool, str]]:
     """Keys erofs_file, erofs_loop, overlay: (works, why)."""
 
@@ -114,9 +113,7 @@ def upper_size(upper: str) -> int: ...  # bytes of its regular files
 def export_tree(directory: str, fd: int) -> None:
     """Writes a directory tree (a mounted root) as a canonical tar to a descriptor."""
 
-def export_root(
-    root: str, diff_ids: list[str], backend: str, directory: str, fd: int
-) -> None:
+def export_root(root: str, diff_ids: list[str], backend: str, directory: str, fd: int) -> None:
     """Writes the merged root of a container directory ("" for the bare image) as a tar; the mount
     is private to the call."""
 
