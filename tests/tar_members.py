@@ -109,8 +109,8 @@ def _records(body: bytes) -> list[tuple[bytes, bytes]]:
 
 _JUDGED: dict[bytes, Callable[[bytes], int]] = {
     b"size": lambda value: _decimal(value, 2**63 - 1),
-    b"uid": lambda value: _decimal(value, MAX_ID),
-    b"gid": lambda value: _decimal(value, MAX_ID),
+    b"uid": lambda value: _decimal(value, 2**63 - 1),
+    b"gid": lambda value: _decimal(value, 2**63 - 1),
     b"mtime": _time_ns,
 }
 

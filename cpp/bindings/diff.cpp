@@ -122,6 +122,10 @@ void register_diff(py::module_& module) {
     const py::gil_scoped_release release;
     return diff::content_bytes(upper);
   });
+  module.def("remove_tree", [](const std::string& path) {
+    const py::gil_scoped_release release;
+    sys::remove_tree(path);
+  });
   module.def("export_tree", &export_tree);
   module.def("export_root", &export_root);
 }

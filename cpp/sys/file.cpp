@@ -48,36 +48,6 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-void remove_children(int dir_fd, dev_t device);
-
-// Opens the directory `name` for deletion, widening a mode that forbids it (EDGE-CASES G8).
-Fd open_for_removal(int dir_fd, const std::string& name) {
-  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  int fd = ::openat(dir_fd, name.c_str(), flags);
-  if (fd < 0 && errno == EACCES && ::fchmodat(dir_fd, name.c_str(), 0700, 0) == 0) {
-    fd = ::openat(dir_fd, name.c_str(), flags);
-  }
-  return Fd(fd);
-}
-
-void remove_entry(int dir_fd, const std::string& name, dev_t device) {
-  if (::unlinkat(dir_fd, name.c_str(), 0) == 0 || errno == ENOENT) return;
-  if (errno != EISDIR && errno != EPERM && errno != EACCES) throw_errno("remove " + name);
-  Fd child = open_for_removal(dir_fd, name);
-  if (!child) throw_errno("remove " + name);
-  if (stat_fd(child.get()).st_dev != device) {
-    throw Error(ErrorKind::conflict, "remove " + name + ": a file system is mounted there");
-  }
-  remove_children(child.get(), device);
-  if (::unlinkat(dir_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
-    throw_errno("remove " + name);
-  }
-}
-
-void remove_children(int dir_fd, dev_t device) {
-  for (const auto& name : list_dir(dir_fd)) remove_entry(dir_fd, name, device);
-}
-
 // "/proc/self/fd/N": the only way to reach the xattrs of an O_PATH descriptor.
 std::string fd_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
@@ -154,19 +124,6 @@ void make_dirs(const std::string& path, unsigned mode) {
   if (parent == path) throw_errno("create " + path, ENOENT);
   make_dirs(parent, mode);
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) throw_errno("create " + path);
-}
-
-void remove_tree(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) {
-    if (errno == ENOENT) return;
-    if (errno != ENOTDIR && errno != ELOOP) throw_errno("remove " + path);
-    unlink(path);
-    return;
-  }
-  Fd dir(fd);
-  remove_children(dir.get(), stat_fd(dir.get()).st_dev);
-  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) throw_errno("remove " + path);
 }
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }

@@ -43,7 +43,9 @@ std::optional<Fd> try_open_in_root(int root_fd, const std::string& path, int fla
                                    unsigned mode = 0);
 
 void make_dirs(const std::string& path, unsigned mode);  // mkdir -p of a path of our own
-void remove_tree(const std::string& path);               // rm -rf; absent is fine; stays on one fs
+// rm -rf of a directory and all below it; one that is not there is fine. Follows nothing, and does
+// not go into other file systems: a mount in it is Error(conflict).
+void remove_tree(const std::string& path);
 bool exists(const std::string& path);
 bool is_directory(const std::string& path);  // symlinks are followed
 void rename(const std::string& from, const std::string& to);

@@ -41,7 +41,7 @@ class Scratch {
     return path_ + "/" + name;
   }
   std::string write(const std::string& name, std::string_view bytes) const {
-    const std::string path = path_ + "/" + name;
+    std::string path = path_ + "/" + name;
     const Fd file = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
     write_all(file.get(), as_bytes(bytes));
     return path;

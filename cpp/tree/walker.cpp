@@ -11,7 +11,9 @@ void walk_children(const std::string& path, int dir_fd, dev_t device, Visitor& v
     const auto status = sys::try_stat_at(dir_fd, name);
     if (!status) continue;  // gone since it was listed: a running container works on
     Found found;
-    found.path = path.empty() ? name : path + "/" + name;
+    found.path = path;
+    if (!path.empty()) found.path += '/';
+    found.path += name;
     found.name = name;
     found.directory_fd = dir_fd;
     found.status = *status;

@@ -110,6 +110,9 @@ def diff_upper(root: str, diff_ids: list[str], upper: str) -> list[tuple[str, by
     """("A" | "C" | "D", b"/path") sorted by path, as `docker diff`."""
 
 def upper_size(upper: str) -> int: ...  # bytes of its regular files
+def remove_tree(path: str) -> None:
+    """Removes a directory and all below it, whatever its depth, names and modes; absent is fine."""
+
 def export_tree(directory: str, fd: int) -> None:
     """Writes a directory tree (a mounted root) as a canonical tar to a descriptor."""
 

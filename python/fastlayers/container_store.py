@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from fastlayers import _core
+from fastlayers._core import remove_tree
 from fastlayers.container import Container
 from fastlayers.container_record import (
     is_id_prefix,
@@ -17,7 +18,6 @@ from fastlayers.errors import InvalidError
 from fastlayers.host import make_directory, sync_directory
 from fastlayers.oci.digest import HEX_LENGTH
 from fastlayers.oci.timestamp import to_ns
-from fastlayers.tree_removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from fastlayers import _core
+from fastlayers._core import remove_tree
 from fastlayers.container_record import read_record
 from fastlayers.errors import CorruptError, LimitError, NotFoundError, UnsupportedError
 from fastlayers.host import host_error
@@ -12,7 +13,6 @@ from fastlayers.mounted import mounted_manifests
 from fastlayers.oci import digest as digests
 from fastlayers.oci import document, fields
 from fastlayers.oci.document import DOCUMENT_LIMIT, ImageConfig, Index
-from fastlayers.tree_removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

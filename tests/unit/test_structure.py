@@ -31,7 +31,7 @@ SYSTEM_HEADER = re.compile(
 PYTHON_ORDER: list[set[str]] = [
     {"errors", "_core"},
     {"oci"},
-    {"host", "lock", "process", "names", "index_file", "network_file", "tree_removal", "freezer",
+    {"host", "lock", "process", "names", "index_file", "network_file", "freezer",
      "volume", "result", "catalog", "backend", "garbage_lock", "file_reader"},
     {"store"},
     {"transports"},

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fastlayers._core import remove_tree
 from fastlayers.errors import HostError
-from fastlayers.tree_removal import remove_tree
 
 
 def test_everything_goes_and_nothing_is_followed(tmp_path: Path) -> None:
