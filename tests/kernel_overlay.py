@@ -32,11 +32,10 @@ def upper_members(upper: str) -> list[Member]:
     first: dict[frozenset[bytes], bytes] = {}
     for path, facts in sorted(read_directory(upper).items()):
         directory, _, name = path.rpartition(b"/")
-        if facts.type == "char" and facts.device == (0, 0):
+        # A socket cannot be in a layer; what it has replaced is gone all the same.
+        if facts.type == "socket" or (facts.type == "char" and facts.device == (0, 0)):
             prefix = directory + b"/" if directory else b""
             result.append(Member(prefix + b".wh." + name, "file"))
-            continue
-        if facts.type == "socket":
             continue
         if facts.names in first:
             result.append(Member(path, "hardlink", link=first[facts.names]))

@@ -73,6 +73,8 @@ def _time_ns(text: bytes) -> int:
     match = re.fullmatch(rb"(-?)(\d+)(?:\.(\d*))?", text)
     if not match:
         raise _refuse(f"not a time: {text!r}")
+    if int(match[2]) >= 2**63:
+        raise _refuse(f"not a time that a computer can hold: {text!r}")
     whole = int(match[2]) * 10**9
     fraction = int((match[3] or b"").ljust(9, b"0")[:9])
     return -(whole + fraction) if match[1] else whole + fraction

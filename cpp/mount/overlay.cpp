@@ -11,6 +11,8 @@ namespace fastlayers::mount {
 
 namespace {
 
+constexpr std::size_t kMaxOptionBytes = 255;  // of one fsconfig(2) string
+
 // Descriptors of all layers of one overlay. Mounts that it attached are taken away again.
 class LayerFds {
  public:
@@ -31,7 +33,7 @@ class LayerFds {
       return open_directory(directory->path);
     }
     const int fd = keep(mount_index(std::get<ErofsIndex>(lower)));
-    if (layers_ == Layers::attached) {
+    if (layers_ != Layers::detached) {
       // On "/" it hides nothing: path walks start below what is mounted there. It is only ever
       // reached through its descriptor.
       sys::attach_mount(fd, "/");
@@ -60,6 +62,27 @@ void set_layer(sys::FsContext& context, Layers layers, const char* key, int fd) 
   }
 }
 
+void add_lowers(sys::FsContext& context, const Root& plan, Layers layers, LayerFds& fds) {
+  std::string joined;
+  for (auto lower = plan.lowers.rbegin(); lower != plan.lowers.rend(); ++lower) {
+    const int fd = fds.open_lower(*lower);
+    if (layers != Layers::joined) {
+      set_layer(context, layers, "lowerdir+", fd);
+      continue;
+    }
+    if (!joined.empty()) joined += ':';
+    joined += std::to_string(fd);
+  }
+  if (layers != Layers::joined) return;
+  if (joined.size() > kMaxOptionBytes) {
+    throw Error(ErrorKind::unsupported,
+                "a stack of " + std::to_string(plan.lowers.size()) +
+                    " lowers: this kernel's overlayfs takes fewer; Linux 6.7 takes 500");
+  }
+  sys::change_directory("/proc/self/fd");
+  context.set_string("lowerdir", joined);
+}
+
 void set_options(sys::FsContext& context) {
   context.set_string("source", "overlay");
   // "off" would still follow redirects where the kernel is built to; and with userxattr only this
@@ -76,9 +99,7 @@ sys::Fd mount_overlay(const Root& plan, Layers layers) {
   LayerFds fds(layers);
   sys::FsContext context("overlay");
   set_options(context);
-  for (auto lower = plan.lowers.rbegin(); lower != plan.lowers.rend(); ++lower) {
-    set_layer(context, layers, "lowerdir+", fds.open_lower(*lower));
-  }
+  add_lowers(context, plan, layers, fds);
   if (!plan.upper.empty()) {
     set_layer(context, layers, "upperdir", fds.open_directory(plan.upper));
     set_layer(context, layers, "workdir", fds.open_directory(plan.work));

@@ -10,6 +10,7 @@
 #include "mount/overlay.hpp"
 #include "sys/file_system.hpp"
 #include "sys/mount_api.hpp"
+#include "sys/probe.hpp"
 
 namespace fastlayers::mount {
 
@@ -73,7 +74,7 @@ sys::Fd in_private_namespace(Make make) {
   }
   throw Error(ErrorKind::unsupported,
               message +
-                  "; overlayfs needs Linux 6.7, and an upper and a work directory together on "
+                  "; overlayfs needs an upper and a work directory together on "
                   "one file system other than overlayfs and nfs; the copy backend needs none",
               EINVAL);
 }
@@ -81,18 +82,29 @@ sys::Fd in_private_namespace(Make make) {
 template <class MountAttached>
 sys::Fd mount_plan(const Root& plan, MountAttached mount_attached) {
   static std::atomic<bool> takes_detached{true};
+  static std::atomic<bool> takes_append{true};
   check(plan);
   if (!is_overlay(plan)) return mount_single(plan.lowers.front());
-  if (takes_detached) {
+  const bool may_append = takes_append && !sys::is_forbidden("overlay-append");
+  if (takes_detached && may_append) {
     try {
       return mount_overlay(plan, Layers::detached);
     } catch (const Error& error) {
       if (!may_be_old_kernel(error)) throw;
     }
   }
+  if (may_append) {
+    try {
+      sys::Fd mount = mount_attached(Layers::attached);
+      takes_detached = false;
+      return mount;
+    } catch (const Error& error) {
+      if (!may_be_old_kernel(error)) throw;
+    }
+  }
   try {
-    sys::Fd mount = mount_attached();
-    takes_detached = false;
+    sys::Fd mount = mount_attached(Layers::joined);
+    if (may_append) takes_append = false;
     return mount;
   } catch (const Error& error) {
     explain(plan, error);
@@ -102,13 +114,13 @@ sys::Fd mount_plan(const Root& plan, MountAttached mount_attached) {
 }  // namespace
 
 sys::Fd attach(const Root& plan) {
-  return mount_plan(plan, [&] {
-    return in_private_namespace([&] { return mount_overlay(plan, Layers::attached); });
+  return mount_plan(plan, [&](Layers layers) {
+    return in_private_namespace([&] { return mount_overlay(plan, layers); });
   });
 }
 
 sys::Fd attach_here(const Root& plan) {
-  return mount_plan(plan, [&] { return mount_overlay(plan, Layers::attached); });
+  return mount_plan(plan, [&](Layers layers) { return mount_overlay(plan, layers); });
 }
 
 void move_to(const sys::Fd& mount, const std::string& target) {

@@ -202,15 +202,31 @@ TEST_CASE("lowers by path, from a namespace of their own, give the same as by de
   const Root plan =
       store.writable({store.index("base", base_sample()), store.index("delta", delta_sample()),
                       Directory{store.path() + "/lower"}});
-  sys::Fd root;
-  in_own_namespace([&] {
-    const std::string before = mounts();
-    root = mount_overlay(plan, Layers::attached);
-    CHECK(mounts() == before);
-  });
-  check_stack(root);
-  CHECK(read(root, "fromdir") == "dir");
-  check_writable(root, store);
+  for (const Layers layers : {Layers::joined, Layers::attached}) {
+    sys::Fd root;
+    in_own_namespace([&] {
+      const std::string before = mounts();
+      root = mount_overlay(plan, layers);
+      CHECK(mounts() == before);
+    });
+    check_stack(root);
+    CHECK(read(root, "fromdir") == "dir");
+    if (layers == Layers::attached) check_writable(root, store);
+  }
+}
+
+TEST_CASE("old kernels are told of a few lowers only, and the rest is refused clearly") {
+  if (!is_root()) return;
+  const Store store;
+  std::vector<Lower> lowers;
+  for (int i = 0; i < 200; ++i) {
+    lowers.push_back(Directory{store.path() + "/lower" + std::to_string(i)});
+    sys::make_dirs(std::get<Directory>(lowers.back()).path, 0755);
+  }
+  const Root few = store.writable({lowers.begin(), lowers.begin() + 40});
+  in_own_namespace([&] { CHECK(mount_overlay(few, Layers::joined).get() >= 0); });
+  const Root many = store.writable(lowers);
+  in_own_namespace([&] { CHECK_THROWS_AS(mount_overlay(many, Layers::joined), Error); });
 }
 
 TEST_CASE("attach_here leaves the namespace as it was") {
@@ -262,6 +278,7 @@ TEST_CASE("paths that are long or have characters that options give a meaning") 
                         store.index("delta", delta_sample())});
     check_stack(attach(plan));
     in_own_namespace([&] { check_stack(mount_overlay(plan, Layers::attached)); });
+    in_own_namespace([&] { check_stack(mount_overlay(plan, Layers::joined)); });
   }
 }
 

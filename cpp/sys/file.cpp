@@ -147,6 +147,10 @@ void unlink(const std::string& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno("remove " + path);
 }
 
+void change_directory(const std::string& path) {
+  if (::chdir(path.c_str()) != 0) throw_errno("enter " + path);
+}
+
 void seek(int fd, std::uint64_t off) {
   if (::lseek(fd, static_cast<off_t>(off), SEEK_SET) < 0) throw_errno("seek");
 }

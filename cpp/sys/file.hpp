@@ -51,6 +51,7 @@ bool is_directory(const std::string& path);  // symlinks are followed
 void rename(const std::string& from, const std::string& to);
 bool try_rename(const std::string& from, const std::string& to);  // false: target exists
 void unlink(const std::string& path);                             // absent is fine
+void change_directory(const std::string& path);
 void seek(int fd, std::uint64_t off);
 void truncate(int fd, std::uint64_t size);
 void sync_file(int fd);

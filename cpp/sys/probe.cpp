@@ -125,7 +125,7 @@ std::string try_overlay(const Scratch& scratch) {
   const std::string lower = scratch.make_dir("lower");
   scratch.make_dir("lower/d");
   scratch.write("lower/d/file", "");
-  const std::string layers[][2] = {{"lowerdir+", lower},
+  const std::string layers[][2] = {{"lowerdir", lower},
                                    {"upperdir", scratch.make_dir("upper")},
                                    {"workdir", scratch.make_dir("work")}};
   FsContext context("overlay");
@@ -142,17 +142,6 @@ std::string try_overlay(const Scratch& scratch) {
   return "overlayfs takes an upper in this store";
 }
 
-bool is_forbidden(std::string_view what) {
-  const char* list = std::getenv("FASTLAYERS_FORBID");
-  std::string_view rest = list == nullptr ? "" : list;
-  while (!rest.empty()) {
-    const auto comma = rest.find(',');
-    if (rest.substr(0, comma) == what) return true;
-    rest = comma == std::string_view::npos ? "" : rest.substr(comma + 1);
-  }
-  return false;
-}
-
 template <class Try>
 Answer answer(const char* what, const std::string& directory, Try attempt) {
   if (is_forbidden(what)) return {false, "forbidden by FASTLAYERS_FORBID"};
@@ -165,6 +154,17 @@ Answer answer(const char* what, const std::string& directory, Try attempt) {
 }
 
 }  // namespace
+
+bool is_forbidden(std::string_view what) {
+  const char* list = std::getenv("FASTLAYERS_FORBID");
+  std::string_view rest = list == nullptr ? "" : list;
+  while (!rest.empty()) {
+    const auto comma = rest.find(',');
+    if (rest.substr(0, comma) == what) return true;
+    rest = comma == std::string_view::npos ? "" : rest.substr(comma + 1);
+  }
+  return false;
+}
 
 Probe probe(const std::string& directory) {
   Probe result;

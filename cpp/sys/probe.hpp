@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace fastlayers::sys {
 
@@ -18,8 +19,12 @@ struct Probe {
   std::string kernel;  // uname -r
 };
 
+// Whether FASTLAYERS_FORBID takes away something that the kernel could do.
+bool is_forbidden(std::string_view what);
+
 // `directory` is a writable folder of the store; scratch files in it are removed again.
-// Set FASTLAYERS_FORBID (comma list of erofs-file, erofs-loop, overlay) to force the fallbacks.
+// Set FASTLAYERS_FORBID (comma list of erofs-file, erofs-loop, overlay, overlay-append) to force
+// the fallbacks.
 Probe probe(const std::string& directory);
 
 }  // namespace fastlayers::sys

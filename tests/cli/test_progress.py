@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import select
 
 from fastlayers.cli.progress import reporter
 from fastlayers.transports.source import Event
@@ -47,7 +48,10 @@ def test_bars_on_a_terminal() -> None:
             for event in EVENTS:
                 progress(event)
         stream.flush()
-        text = os.read(ours, 1 << 16).decode()
+        raw = b""
+        while select.select([ours], [], [], 0.5)[0]:  # a terminal hands it over in pieces
+            raw += os.read(ours, 1 << 16)
+    text = raw.decode()
     os.close(ours)
     assert text.startswith("latest: Pulling from library/ubuntu\r\n")
     for words in ("aaaaaaaaaaaa: Already exists", "bbbbbbbbbbbb: Pull complete", "━"):

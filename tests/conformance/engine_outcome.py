@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,9 +48,12 @@ def _canary(faults: list[str]) -> Iterator[None]:
     (CANARY / "victim").write_text("untouched\n")
     os.chmod(CANARY / "victim", 0o640)
     before = read_directory(str(CANARY))
-    yield
-    changed = differences(before, read_directory(str(CANARY)))
-    faults += [f"outside the store: {CANARY}/{line}" for line in changed]
+    try:
+        yield
+        changed = differences(before, read_directory(str(CANARY)))
+        faults += [f"outside the store: {CANARY}/{line}" for line in changed]
+    finally:
+        shutil.rmtree(CANARY)
 
 
 def _leftovers(store: Store) -> list[str]:

@@ -7,7 +7,9 @@ the engine, by the oracle and by Python's tarfile.
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
+from collections.abc import Set
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,17 @@ def _shown(target: str) -> Tree:
     """A mounted root as a layer can hold it: no sockets, links counted by what is visible."""
     tree = counted_links(read_directory(target))
     return {path: facts for path, facts in tree.items() if facts.type != "socket"}
+
+
+def _without(tree: Tree, added: Set[bytes]) -> Tree:
+    """The tree without the paths that the engine has added, unless something else is in them."""
+    kept = tree.keys() - added
+    needed = {
+        b"/".join(path.split(b"/")[:depth])
+        for path in kept
+        for depth in range(path.count(b"/") + 1)
+    }
+    return {path: facts for path, facts in tree.items() if path in kept or path in needed}
 
 
 def _committed_tar(root: str, diff_id: str) -> bytes:
@@ -51,7 +64,7 @@ def test_commit_keeps_what_was_done(
             # Mount points that the engine adds below /dev, /etc and so on belong to no layer.
             added = _shown(target).keys() - base.keys()
             edit_root.perform(target, edits)
-            expected = {path: f for path, f in _shown(target).items() if path not in added}
+            expected = _without(_shown(target), added)
         upper = os.path.join(directory, "upper")
         layer = _core.commit_upper(disk_store, diff_ids, upper)
         again = _core.commit_upper(disk_store, diff_ids, upper)
@@ -87,10 +100,11 @@ def test_diff_names_what_changed(
 ) -> None:
     diff_ids = [engine.ingest(disk_store, tar_write.plain(base))]
     with tempfile.TemporaryDirectory(prefix="fastlayers-upper-") as directory:
+        before = oracle.apply([tar_write.plain(base)])
         with engine.mounted_container(disk_store, diff_ids, backend, directory) as target:
-            before = _shown(target)
+            added = _shown(target).keys() - before.keys()
             edit_root.perform(target, edits)
-            after = _shown(target)
+            after = _without(_shown(target), added)
         rows = _core.diff_upper(disk_store, diff_ids, os.path.join(directory, "upper"))
     kinds = {path.lstrip(b"/"): kind for kind, path in rows}
     assert [path for _, path in rows] == sorted(path for _, path in rows)
@@ -163,6 +177,18 @@ def test_both_names_of_a_lower_file_linked_again_are_one_group(disk_store: str) 
     layer = _commit(disk_store, BASE, lambda: os.link("/d/a", "/d/z"))
     tree = oracle.apply([tar_write.plain(BASE), tar_write.plain(layer)])
     assert tree[b"d/z"].names == {b"d/a", b"d/z"}
+
+
+def test_a_socket_over_a_file_deletes_it(disk_store: str) -> None:
+    def work() -> None:
+        os.unlink("/d/a")
+        for path in ("/d/a", "/d/new"):
+            with socket.socket(socket.AF_UNIX) as endpoint:
+                endpoint.bind(path)
+
+    layer = _commit(disk_store, BASE, work)
+    tree = oracle.apply([tar_write.plain(BASE), tar_write.plain(layer)])
+    assert sorted(tree) == [b"d", b"d/b", b"d/c"]
 
 
 def test_a_fifo_is_written_without_opening_it(disk_store: str) -> None:
