@@ -52,7 +52,8 @@ class LayerVisitor : public tree::Visitor {
                                           ".wh. mean deletions; rename or remove it");
     }
     const table::Entry* lower = find_below(below_, found.path);
-    if (is_whiteout(found.status)) {
+    // A socket cannot be in a layer, but the file it replaced is gone all the same.
+    if (is_whiteout(found.status) || S_ISSOCK(found.status.st_mode)) {
       const std::size_t directory = found.path.size() - found.name.size();
       if (lower != nullptr) {
         tar_.add_marker(found.path.substr(0, directory) + ".wh." + found.name);
@@ -79,7 +80,7 @@ class ChangeVisitor : public tree::Visitor {
   explicit ChangeVisitor(const table::Table* below) : below_(below) {}
 
   bool visit(const tree::Found& found) override {
-    if (found.path.empty() || S_ISSOCK(found.status.st_mode)) return true;
+    if (found.path.empty()) return true;
     const table::Entry* lower = find_below(below_, found.path);
     if (is_whiteout(found.status)) {
       if (lower != nullptr) changes.push_back({ChangeKind::deleted, "/" + found.path});
