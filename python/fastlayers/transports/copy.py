@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastlayers import _core
-from fastlayers.errors import CorruptError, DigestMismatchError, UnsupportedError
+from fastlayers.errors import CorruptError, DigestMismatchError, LimitError, UnsupportedError
 from fastlayers.oci import media_type
 from fastlayers.oci.document import Descriptor, ImageConfig, Manifest
 
@@ -48,8 +48,19 @@ def store_images(
 ) -> list[Image]:
     """Brings images into the store: all of them, or on any failure none.
 
-    Blobs that were complete when a failure occurred stay, unreferenced, until they are collected.
+    After Ctrl-C, and where an image is refused, nothing of it stays. Layers that were complete when
+    a registry failed do, until they are collected: the next try need not fetch them again.
     """
+    try:
+        return _store_images(store, sources, progress)
+    except (KeyboardInterrupt, CorruptError, UnsupportedError, LimitError):
+        store.garbage()
+        raise
+
+
+def _store_images(
+    store: Store, sources: Sequence[ImageSource], progress: Progress | None
+) -> list[Image]:
     with store.working():
         for source in sources:
             _check_layers(source)
