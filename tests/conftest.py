@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,16 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.effort import DEFAULT_EXAMPLES, FACTOR
+
+# A shell that starts the suite in the background has it ignore these, and so would every command
+# that the tests start and interrupt.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 _CHECKS = list(HealthCheck)
 _EXAMPLES = DEFAULT_EXAMPLES * FACTOR
