@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+# A process of its own starts the command: a child counts the memory of whoever forked it as its own.
+_STARTER = """
+import os, sys, time
+start = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+seconds = time.perf_counter() - start
+cpu = usage.ru_utime + usage.ru_stime
+code = os.waitstatus_to_exitcode(status)
+os.write(int(sys.argv[1]), f"{code} {seconds} {cpu} {usage.ru_maxrss}".encode())
+"""
 
 
 @dataclass(frozen=True)
@@ -20,20 +32,19 @@ class Cost:
     output: bytes
 
 
-def run(argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Cost:
+def run(argv: Sequence[str | Path]) -> Cost:
     """Runs `argv`; a failure is an error that shows what it printed."""
-    start = time.perf_counter()
-    with subprocess.Popen(
-        [os.fspath(arg) for arg in argv],
-        env={**os.environ, **(env or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - start
-    if process.returncode != 0:
-        raise RuntimeError(f"{argv!r} failed: {output.decode(errors='replace')}")
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, output)
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as report:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _STARTER, str(writer), *map(os.fspath, argv)],
+            pass_fds=(writer,),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        os.close(writer)
+        words = report.read().split()
+    if not words or int(words[0]) != 0:
+        raise RuntimeError(f"{argv!r} failed: {done.stdout.decode(errors='replace')}")
+    seconds, cpu_seconds, peak_kilobytes = float(words[1]), float(words[2]), int(words[3])
+    return Cost(seconds, cpu_seconds, peak_kilobytes * 1024, done.stdout)

@@ -48,6 +48,10 @@ py::dict probe(const std::string& directory) {
 void register_mount(py::module_& module) {
   module.def("probe", &probe);
   module.def("prepare_chain", &prepare_chain);
+  module.def("root_owner", [](const std::string& root, const DiffIds& diff_ids) {
+    const layer::RootOwner owner = layer::ChainStore(root).root_owner(to_stack(diff_ids));
+    return std::make_tuple(owner.mode, owner.uid, owner.gid);
+  });
   module.def("mount_image", &mount_image);
   module.def("mount_container", &mount_container);
   module.def("unmount", [](const std::string& target) {

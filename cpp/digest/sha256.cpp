@@ -1,5 +1,6 @@
 #include "digest/sha256.hpp"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <new>
@@ -16,7 +17,11 @@ constexpr std::string_view kPrefix = "sha256:";
 // Fetching an algorithm takes locks and walks OpenSSL's providers, which costs more than hashing
 // a small file: it is done once and kept for the life of the process.
 const EVP_MD* algorithm() {
-  static const EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  static const EVP_MD* const md = [] {
+    // The host's openssl.cnf takes a millisecond to read, and has no say in what a digest is.
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+    return EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  }();
   if (md == nullptr) throw Error(ErrorKind::unsupported, "OpenSSL offers no SHA-256");
   return md;
 }

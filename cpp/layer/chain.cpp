@@ -55,6 +55,7 @@ table::Entry mount_point(table::Kind kind) {
 struct ChainStore::Plan {
   std::uint64_t entries = 0;  // of the full index at the bottom
   unsigned depth = 0;         // deltas above it
+  RootOwner root;
   std::optional<digest::ChainId> below;
   std::vector<std::string> devices;  // paths
 };
@@ -134,11 +135,19 @@ ChainStore::Plan ChainStore::read_plan(const digest::ChainId& id) const {
     std::string key;
     std::string value;
     words >> key >> value;
+    const auto number = [&](auto& field) {
+      return std::from_chars(value.data(), value.data() + value.size(), field).ec == std::errc();
+    };
     if (key == "entries") {
-      ok = std::from_chars(value.data(), value.data() + value.size(), plan.entries).ec ==
-           std::errc();
+      ok = number(plan.entries);
     } else if (key == "depth") {
-      ok = std::from_chars(value.data(), value.data() + value.size(), plan.depth).ec == std::errc();
+      ok = number(plan.depth);
+    } else if (key == "root_mode") {
+      ok = number(plan.root.mode);
+    } else if (key == "root_uid") {
+      ok = number(plan.root.uid);
+    } else if (key == "root_gid") {
+      ok = number(plan.root.gid);
     } else if (key == "below") {
       plan.below = digest::ChainId{digest::from_hex(value)};
     } else if (key == "tar") {
@@ -172,6 +181,9 @@ void ChainStore::write_index(const digest::ChainId& id, const table::Table& tabl
     const erofs::IndexInfo info = erofs::write_index(table, size_of, temporary);
     std::string text(kPlanHead);
     text += "\nentries " + std::to_string(plan.entries) + "\ndepth " + std::to_string(plan.depth);
+    text += "\nroot_mode " + std::to_string(table[0].mode);
+    text += "\nroot_uid " + std::to_string(table[0].uid);
+    text += "\nroot_gid " + std::to_string(table[0].gid);
     if (plan.below) text += "\nbelow " + plan.below->hex();
     for (const erofs::Device& device : info.devices) {
       text += (device.side ? "\nside " : "\ntar ") + table.layers()[device.layer].hex();
@@ -236,6 +248,14 @@ std::vector<ErofsPart> ChainStore::erofs_parts(const Stack& stack) const {
     }
   }
   return parts;
+}
+
+RootOwner ChainStore::root_owner(const Stack& stack) const {
+  const digest::ChainId id = top_id(stack);
+  if (has_plan(id)) return read_plan(id).root;
+  const struct stat status =
+      sys::stat_fd(sys::open(directory(id) + "/tree", O_RDONLY | O_DIRECTORY).get());
+  return {status.st_mode & 07777, status.st_uid, status.st_gid};
 }
 
 void ChainStore::build_tree(const Stack& stack, std::size_t depth) const {

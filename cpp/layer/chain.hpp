@@ -26,6 +26,13 @@ struct ErofsPart {
   std::vector<std::string> devices;
 };
 
+// What the root directory of a stack belongs to; an upper directory over it starts with the same.
+struct RootOwner {
+  std::uint32_t mode = 0755;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+
 class ChainStore {
  public:
   explicit ChainStore(std::string root);
@@ -35,6 +42,8 @@ class ChainStore {
   // Base first; built when missing.
   std::vector<ErofsPart> erofs_parts(const Stack& stack) const;
   std::vector<std::string> directories(const Stack& stack) const;
+  // Of a stack that has been built for one backend or the other; reads no table.
+  RootOwner root_owner(const Stack& stack) const;
   // The folder with missing mount points; "" when the image has them all.
   std::string init_directory(const Stack& stack) const;
 

@@ -95,6 +95,9 @@ def probe(directory: str) -> dict[str, tuple[bool, str]]:
 def prepare_chain(root: str, diff_ids: list[str], backend: str) -> None:
     """Builds what `backend` ("erofs" or "overlay") needs to mount this stack, if not there yet."""
 
+def root_owner(root: str, diff_ids: list[str]) -> tuple[int, int, int]:
+    """Mode, uid and gid of the root directory of a stack that prepare_chain has built."""
+
 def mount_image(root: str, diff_ids: list[str], backend: str, target: str) -> None: ...  # read-only
 def mount_container(
     root: str, diff_ids: list[str], backend: str, directory: str, target: str, read_only: bool

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fastlayers import _core
-from fastlayers._core import remove_tree
+from fastlayers._core import remove_tree, root_owner
 from fastlayers.container import Container
 from fastlayers.container_record import (
     is_id_prefix,
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from fastlayers.store import Store
 
 # Where uid, gid and mode are in a record of the file table (cpp/table/FORMAT.md).
-_UID, _GID, _MODE = slice(88, 92), slice(92, 96), slice(112, 114)
 
 
 def containers(store: Store, all: bool) -> list[Container]:
@@ -85,7 +83,7 @@ def create_container(
         make_directory(store.containers_directory, 0o700)
         prepared = os.path.join(store.containers_directory, f".{container_id}.new")
         try:
-            write_directory(prepared, _root_owner(store, image))
+            write_directory(prepared, root_owner(store.root, list(image.config.diff_ids)))
             store.names.publish(options.name or "", container_id, prepared, complete)
             if sync:
                 sync_directory(store.containers_directory)
@@ -96,16 +94,6 @@ def create_container(
                 store.names.retire(str(record["name"]), container_id, prepared)
                 remove_tree(prepared)
             raise
-
-
-def _root_owner(store: Store, image: Image) -> tuple[int, int, int]:
-    """Mode, uid and gid of the image's root directory."""
-    if not image.config.diff_ids:
-        return 0o755, 0, 0
-    table = _core.merged_table(store.root, list(image.config.diff_ids))
-    record = table.entries.cast("B")
-    mode, uid, gid = (int.from_bytes(record[part], "little") for part in (_MODE, _UID, _GID))
-    return mode, uid, gid
 
 
 def discard_container(store: Store, container: Container) -> None:
