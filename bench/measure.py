@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# A process of its own starts the command: a child counts the memory of whoever forked it as its own.
+# A process of its own starts the command: a child counts the memory of its parent as its own.
 _STARTER = """
 import os, sys, time
 start = time.perf_counter()
