@@ -121,7 +121,12 @@ NodeId LayerTree::child(NodeId directory, std::string_view name) {
   return id;
 }
 
-NodeId LayerTree::replace(NodeId parent, std::string_view name) {
+void LayerTree::reserve(std::size_t entries) {
+  nodes_.reserve(nodes_.size() + entries);
+  inodes_.reserve(inodes_.size() + entries);
+}
+
+NodeId LayerTree::replace(NodeId parent, std::string_view name, std::string_view spelled) {
   const NodeId old = child(parent, name);
   std::uint32_t lower = kNoParent;
   std::string_view path;
@@ -133,7 +138,11 @@ NodeId LayerTree::replace(NodeId parent, std::string_view name) {
     nodes_[old].dead = true;
     last_node_ = kNoNode;
   } else {
-    path = keep(nodes_[parent].path, name);
+    const std::string_view above = nodes_[parent].path;
+    const std::size_t directory = above.empty() ? 0 : above.size() + 1;
+    const bool same = spelled.size() == directory + name.size() && spelled.starts_with(above) &&
+                      (above.empty() || spelled[above.size()] == '/') && spelled.ends_with(name);
+    path = same ? spelled : keep(above, name);
     name_offset = static_cast<std::uint32_t>(path.size() - name.size());
   }
   const NodeId id = add_node(parent, path, name_offset);

@@ -70,8 +70,11 @@ class LayerTree {
   // was crossed.
   NodeId directory(std::string_view path, bool create, bool* via_link = nullptr);
 
-  // A new node for `name`, hiding what was there.
-  NodeId replace(NodeId parent, std::string_view name);
+  void reserve(std::size_t entries);
+
+  // A new node for `name`, hiding what was there. `spelled` is a lasting copy of the whole path,
+  // used instead of a new one where it is just that path.
+  NodeId replace(NodeId parent, std::string_view name, std::string_view spelled = {});
   std::uint32_t add_inode(const Entry& entry, std::string_view link, std::string_view xattrs);
   void set_own(NodeId id, std::uint32_t inode, std::uint32_t placed_by);
 

@@ -39,4 +39,9 @@ Table merge(const Table* below, const Table& delta) {
   return std::move(out).finish();
 }
 
+Table merge(const Table* below, Table&& delta) {
+  // The base layer hides nothing and deletes nothing: it is what the stack looks like.
+  return below == nullptr ? std::move(delta) : merge(below, delta);
+}
+
 }  // namespace fastlayers::table

@@ -34,7 +34,9 @@ class Resolver {
       : below_(below),
         layer_(layer),
         own_layer_(static_cast<std::uint32_t>(below != nullptr ? below->layers().size() : 0)),
-        tree_(below, own_layer_) {}
+        tree_(below, own_layer_) {
+    tree_.reserve(layer.size());
+  }
 
   Table run() {
     if (below_ != nullptr) {
@@ -141,7 +143,7 @@ class Resolver {
     const NodeId existing = tree_.child(dir, name_of(path));
     const bool merges =
         is_directory(e) && tree_.present(existing) && tree_.kind(existing) == Kind::directory;
-    const NodeId target = merges ? existing : tree_.replace(dir, name_of(path));
+    const NodeId target = merges ? existing : tree_.replace(dir, name_of(path), path);
     tree_.set_own(target, own_inode(e), index);
   }
 
@@ -182,7 +184,7 @@ class Resolver {
       // The name itself, or a later entry of that name, which wins.
       if (existing == target || (lower_too && there.placed_by > index)) return true;
     }
-    tree_.set_own(tree_.replace(dir, name_of(path)), inode, index);
+    tree_.set_own(tree_.replace(dir, name_of(path), path), inode, index);
     return true;
   }
 

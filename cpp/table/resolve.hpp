@@ -19,5 +19,6 @@ Table resolve(const Table* below, const Table& layer);
 
 // The stack with `delta` on top; no whiteouts, no opaque flags.
 Table merge(const Table* below, const Table& delta);
+Table merge(const Table* below, Table&& delta);  // over nothing, the delta itself
 
 }  // namespace fastlayers::table
