@@ -1,4 +1,3 @@
-#include "base/error.hpp"
 #include "bindings/bindings.hpp"
 #include "blob/blob_store.hpp"
 #include "codec/codec.hpp"
@@ -8,13 +7,6 @@ namespace fastlayers::bindings {
 namespace {
 
 constexpr std::size_t kCopyBytes = 256 * 1024;
-
-codec::Compression parse_compression(const std::string& name) {
-  if (name == "gzip") return codec::Compression::gzip;
-  if (name == "zstd") return codec::Compression::zstd;
-  if (name == "none") return codec::Compression::none;
-  throw Error(ErrorKind::invalid, "unknown compression " + name + ": use gzip, zstd or none");
-}
 
 class FdSource : public Source {
  public:
@@ -45,17 +37,6 @@ class FdSource : public Source {
   std::size_t at_ = 0;
 };
 
-class BlobSink : public Sink {
- public:
-  explicit BlobSink(blob::BlobWriter writer) : writer(std::move(writer)) {}
-  void write(Bytes bytes) override {
-    hash.update(bytes);
-    writer.write(bytes);
-  }
-  blob::BlobWriter writer;
-  digest::Sha256 hash;
-};
-
 template <class Write>
 void copy_all(Source& source, Write write) {
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kCopyBytes);
@@ -63,23 +44,6 @@ void copy_all(Source& source, Write write) {
     write(Bytes{buffer.get(), count});
     check_signals();
   }
-}
-
-std::pair<std::string, std::uint64_t> compress_blob(const std::string& root,
-                                                    const std::string& digest,
-                                                    const std::string& compression, int level) {
-  const py::gil_scoped_release release;
-  const blob::BlobStore store(root);
-  const sys::Fd file = store.open(digest::Digest::parse(digest).hash);
-  FdSource source(file.get());
-  BlobSink sink(store.writer());
-  const auto encoder = codec::compress(parse_compression(compression), level, sink);
-  copy_all(source, [&](Bytes bytes) { encoder->write(bytes); });
-  encoder->finish();
-  sys::sync_file(sink.writer.fd());
-  const digest::Digest result{sink.hash.finish()};
-  store.publish(sink.writer, result.hash);
-  return {result.str(), sink.writer.size()};
 }
 
 std::string decompress_fd(int in_fd, int out_fd) {
@@ -116,7 +80,6 @@ void register_blob(py::module_& module) {
                }
                return py::bytes(text);
              });
-  module.def("compress_blob", &compress_blob);
   module.def("decompress_fd", &decompress_fd);
 }
 

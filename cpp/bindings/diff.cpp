@@ -95,11 +95,6 @@ void write_tar(int root_fd, int out_fd) {
   sink.flush();
 }
 
-void export_tree(const std::string& directory, int fd) {
-  const py::gil_scoped_release release;
-  write_tar(sys::open(directory, O_RDONLY | O_DIRECTORY).get(), fd);
-}
-
 void export_root(const std::string& root, const DiffIds& diff_ids, const std::string& backend,
                  const std::string& directory, int fd) {
   const py::gil_scoped_release release;
@@ -126,7 +121,6 @@ void register_diff(py::module_& module) {
     const py::gil_scoped_release release;
     sys::remove_tree(path);
   });
-  module.def("export_tree", &export_tree);
   module.def("export_root", &export_root);
 }
 

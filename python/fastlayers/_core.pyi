@@ -67,9 +67,6 @@ def put_blob(root: str, data: Buffer) -> str: ...  # synced; returns the digest
 def read_blob(root: str, digest: str, limit: int) -> bytes:
     """The blob's bytes, verified; LimitError if there are more than `limit`."""
 
-def compress_blob(root: str, digest: str, compression: str, level: int) -> tuple[str, int]:
-    """Stores a compressed form of a blob; deterministic. Returns (digest, size)."""
-
 def decompress_fd(in_fd: int, out_fd: int) -> str:
     """Copies to the end of `in_fd`, decompressed; returns what it was: "none", "gzip" or "zstd"."""
 
@@ -115,9 +112,6 @@ def diff_upper(root: str, diff_ids: list[str], upper: str) -> list[tuple[str, by
 def upper_size(upper: str) -> int: ...  # bytes of its regular files
 def remove_tree(path: str) -> None:
     """Removes a directory and all below it, whatever its depth, names and modes; absent is fine."""
-
-def export_tree(directory: str, fd: int) -> None:
-    """Writes a directory tree (a mounted root) as a canonical tar to a descriptor."""
 
 def export_root(root: str, diff_ids: list[str], backend: str, directory: str, fd: int) -> None:
     """Writes the merged root of a container directory ("" for the bare image) as a tar; the mount
