@@ -11,6 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/profile.hpp"
+
 namespace fastlayers {
 
 template <class T>
@@ -19,6 +21,7 @@ class BoundedQueue {
   explicit BoundedQueue(std::size_t capacity) : capacity_(capacity) {}
 
   bool push(T value) {
+    const ProfileTimer timer(ProfilePart::wait_room);
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return cancelled_ || items_.size() < capacity_; });
     if (cancelled_) return false;
@@ -28,6 +31,7 @@ class BoundedQueue {
   }
 
   std::optional<T> pop() {
+    const ProfileTimer timer(ProfilePart::wait_input);
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return cancelled_ || closed_ || !items_.empty(); });
     if (cancelled_ || items_.empty()) return std::nullopt;

@@ -22,6 +22,7 @@ void register_table(py::module_& module);
 void register_mount(py::module_& module);
 void register_diff(py::module_& module);
 void register_run(py::module_& module);
+void register_profile(py::module_& module);
 
 using DiffIds = std::vector<std::string>;
 

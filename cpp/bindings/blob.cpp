@@ -1,3 +1,4 @@
+#include "base/profile.hpp"
 #include "bindings/bindings.hpp"
 #include "blob/blob_store.hpp"
 #include "codec/codec.hpp"
@@ -19,6 +20,7 @@ class FdSource : public Source {
       at_ += count;
       return count;
     }
+    const ProfileTimer timer(ProfilePart::read);
     return sys::read_some(fd_, buffer);
   }
   Bytes peek() {
@@ -48,10 +50,15 @@ void copy_all(Source& source, Write write) {
 
 std::string decompress_fd(int in_fd, int out_fd) {
   const py::gil_scoped_release release;
+  ProfileTimer timer(ProfilePart::inflate);
   FdSource source(in_fd);
   const codec::Compression compression = codec::sniff(source.peek());
   const auto plain = codec::decompress(compression, source);
-  copy_all(*plain, [&](Bytes bytes) { sys::write_all(out_fd, bytes); });
+  copy_all(*plain, [&](Bytes bytes) {
+    timer.add_bytes(bytes.size());
+    const ProfileTimer writing(ProfilePart::write, bytes.size());
+    sys::write_all(out_fd, bytes);
+  });
   if (compression == codec::Compression::none) return "none";
   return compression == codec::Compression::gzip ? "gzip" : "zstd";
 }

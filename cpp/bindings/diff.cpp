@@ -1,3 +1,4 @@
+#include "base/profile.hpp"
 #include "bindings/bindings.hpp"
 #include "diff/upper.hpp"
 #include "layer/ingest.hpp"
@@ -40,6 +41,7 @@ class FdSink : public Sink {
     }
   }
   void flush() {
+    const ProfileTimer timer(ProfilePart::write, buffer_.size());
     sys::write_all(fd_, buffer_);
     buffer_.clear();
     check_signals();

@@ -9,4 +9,5 @@ PYBIND11_MODULE(_core, module) {
   register_mount(module);
   register_diff(module);
   register_run(module);
+  register_profile(module);
 }

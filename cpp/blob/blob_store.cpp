@@ -1,6 +1,7 @@
 #include "blob/blob_store.hpp"
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 
 namespace fastlayers::blob {
 
@@ -12,9 +13,8 @@ constexpr std::string_view kLayoutFile = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
 BlobWriter::BlobWriter(const std::string& directory) : file_(sys::create_temporary(directory)) {}
 
-BlobWriter::~BlobWriter() { sys::discard(file_); }
-
 void BlobWriter::write(Bytes bytes) {
+  const ProfileTimer timer(ProfilePart::write, bytes.size());
   sys::write_all_at(file_.fd.get(), bytes, size_);
   size_ += bytes.size();
   hole_at_end_ = false;
@@ -65,6 +65,7 @@ void BlobStore::sync() const {
 }
 
 digest::Digest BlobStore::put(Bytes bytes) const {
+  const ProfileTimer timer(ProfilePart::document, bytes.size());
   const digest::Digest digest{digest::sha256(bytes)};
   if (has(digest.hash)) return digest;
   BlobWriter out = writer();
@@ -76,12 +77,14 @@ digest::Digest BlobStore::put(Bytes bytes) const {
 }
 
 std::string BlobStore::read(const digest::Digest& digest, std::uint64_t limit_bytes) const {
+  ProfileTimer timer(ProfilePart::document);
   const sys::Fd file = open(digest.hash);
   const std::uint64_t size = sys::file_size(file.get());
   if (size > limit_bytes) {
     throw Error(ErrorKind::limit, "blob " + digest.str() + " is longer than " +
                                       std::to_string(limit_bytes) + " bytes");
   }
+  timer.add_bytes(size);
   std::string text(size, '\0');
   sys::read_at(file.get(), std::as_writable_bytes(std::span(text)), 0);
   if (digest::sha256(as_bytes(text)) != digest.hash) {

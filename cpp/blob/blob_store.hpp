@@ -19,7 +19,6 @@ class BlobWriter : public Sink {
   explicit BlobWriter(const std::string& directory);
   BlobWriter(BlobWriter&&) noexcept = default;
   BlobWriter& operator=(BlobWriter&&) = delete;
-  ~BlobWriter() override;
 
   void write(Bytes bytes) override;
   // Leaves `count` bytes of zeros without allocating them.

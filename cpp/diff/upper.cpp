@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 #include "diff/tree_tar.hpp"
 #include "sys/file.hpp"
 #include "tar/text.hpp"
@@ -149,12 +150,14 @@ sys::Fd open_tree(const std::string& path) { return sys::open(path, O_RDONLY | O
 
 void write_layer(const table::Table* below, const std::string& upper, Sink& out,
                  std::optional<std::int64_t> epoch) {
+  const ProfileTimer timer(ProfilePart::walk);
   LayerVisitor visitor(below, out, epoch);
   tree::walk(open_tree(upper).get(), visitor);
   visitor.finish();
 }
 
 std::vector<Change> list_changes(const table::Table* below, const std::string& upper) {
+  const ProfileTimer timer(ProfilePart::walk);
   ChangeVisitor visitor(below);
   tree::walk(open_tree(upper).get(), visitor);
   std::sort(visitor.changes.begin(), visitor.changes.end(), [](const Change& a, const Change& b) {
@@ -164,12 +167,14 @@ std::vector<Change> list_changes(const table::Table* below, const std::string& u
 }
 
 std::uint64_t content_bytes(const std::string& upper) {
+  const ProfileTimer timer(ProfilePart::walk);
   SizeVisitor visitor;
   tree::walk(open_tree(upper).get(), visitor);
   return visitor.bytes;
 }
 
 void write_tree_tar(int root_fd, Sink& out) {
+  const ProfileTimer timer(ProfilePart::walk);
   ExportVisitor visitor(out);
   tree::walk(root_fd, visitor);
   visitor.finish();

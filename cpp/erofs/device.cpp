@@ -43,7 +43,9 @@ void check_extent(const table::Table& table, const table::Entry& entry, std::uin
 DeviceMap::DeviceMap(const table::Table& table, const DeviceSize& device_size) {
   constexpr std::uint16_t kUsed = 1;
   numbers_.resize(table.layers().size() * 2);
-  for (const table::Entry& entry : table.entries()) {
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    table.passed(i);
+    const table::Entry& entry = table[i];
     if (!has_data(entry)) continue;
     if (entry.layer >= table.layers().size()) {
       refuse(ErrorKind::corrupt, table, entry,
@@ -61,7 +63,9 @@ DeviceMap::DeviceMap(const table::Table& table, const DeviceSize& device_size) {
     devices_.push_back({layer, side, device_size(layer, side)});
     numbers_[i] = static_cast<std::uint16_t>(devices_.size());
   }
-  for (const table::Entry& entry : table.entries()) {
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    table.passed(i);
+    const table::Entry& entry = table[i];
     if (has_data(entry)) check_extent(table, entry, devices_[number(entry) - 1U].bytes);
   }
 }

@@ -1,7 +1,7 @@
 #include "erofs/image.hpp"
 
+#include <algorithm>
 #include <cstring>
-#include <new>
 #include <string>
 
 #include "digest/xxh3.hpp"
@@ -17,6 +17,9 @@ namespace {
 constexpr std::uint64_t kBlockBytes = std::uint64_t{1} << kBlockBits;
 constexpr std::uint64_t kDevicesStart = kSuperOffset + sizeof(SuperBlock);
 static_assert(kDevicesStart % sizeof(DeviceSlot) == 0);
+// What is in memory of the file at a time.
+constexpr std::size_t kInodesHeld = 16384;
+constexpr std::size_t kHashPiece = std::size_t{4} << 20;
 
 std::uint64_t block_up(std::uint64_t bytes) {
   return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
@@ -77,25 +80,26 @@ Inode attributes_of(const Entry& entry) {
 
 }  // namespace
 
-Image::Image(const table::Table& table, const DeviceMap& devices, Layout& layout)
+Image::Image(const table::Table& table, const DeviceMap& devices, Layout& layout, int fd)
     : devices_(devices), layout_(layout) {
   xattr_start_ = block_up(kDevicesStart + devices.devices().size() * sizeof(DeviceSlot));
   meta_start_ = xattr_start_ + block_up(layout.xattrs().shared().size());
   data_start_ = meta_start_ + block_up(layout.metadata_bytes());
   size_ = data_start_ + layout.data_blocks() * kBlockBytes;
-  buffer_.reset(static_cast<std::byte*>(std::calloc(size_, 1)));
-  if (buffer_ == nullptr) throw std::bad_alloc();
+  mapping_ = sys::Mapping::writable(fd, size_);
 
   write_devices(table);
-  copy(layout.xattrs().shared(), buffer_.get() + xattr_start_);
+  copy(layout.xattrs().shared(), start() + xattr_start_);
   for (std::size_t i = 0; i < table.size(); ++i) {
     if (layout.node(i).nlink != 0) write_inode(table, i);
+    table.passed(i);
+    if (i % kInodesHeld == kInodesHeld - 1) mapping_.release_pages();
   }
   write_superblock();
 }
 
 void Image::write_devices(const table::Table& table) {
-  std::byte* at = buffer_.get() + kDevicesStart;
+  std::byte* at = start() + kDevicesStart;
   for (const Device& device : devices_.devices()) {
     DeviceSlot slot{};
     std::string tag = table.layers()[device.layer].hex();
@@ -112,7 +116,7 @@ void Image::write_inode(const table::Table& table, std::size_t index) {
   const Node& node = layout_.node(index);
   const std::string_view xattrs = layout_.xattrs().body(node.xattrs);
   const std::uint64_t header = sizeof(Inode) + xattrs.size();
-  std::byte* at = buffer_.get() + meta_start_ + node.nid * kSlotBytes;
+  std::byte* at = start() + meta_start_ + node.nid * kSlotBytes;
 
   Inode inode = attributes_of(entry);
   inode.format = kExtended | (node.inline_tail ? kFlatInline : kFlatPlain);
@@ -123,7 +127,7 @@ void Image::write_inode(const table::Table& table, std::size_t index) {
     inode.xattr_count = static_cast<std::uint16_t>((xattrs.size() - sizeof(XattrHeader)) / 4 + 1);
   }
   if (entry.kind == Kind::directory || entry.kind == Kind::symlink) {
-    std::byte* blocks = buffer_.get() + data_start_ + node.block * kBlockBytes;
+    std::byte* blocks = start() + data_start_ + node.block * kBlockBytes;
     inode.data = static_cast<std::uint32_t>(data_start_ / kBlockBytes + node.block);
     if (entry.kind == Kind::directory) {
       write_directory(layout_.names(index), blocks, tail_of(node, at, header));
@@ -141,7 +145,7 @@ void Image::write_inode(const table::Table& table, std::size_t index) {
 // Where the last, partly used block of a directory goes.
 std::byte* Image::tail_of(const Node& node, std::byte* inode, std::uint64_t header) {
   if (node.inline_tail) return inode + header;
-  return buffer_.get() + data_start_ + (node.block + (node.size - 1) / kBlockBytes) * kBlockBytes;
+  return start() + data_start_ + (node.block + (node.size - 1) / kBlockBytes) * kBlockBytes;
 }
 
 std::uint32_t Image::write_chunks(const Entry& entry, std::byte* inode, std::uint64_t header) {
@@ -156,6 +160,17 @@ std::uint32_t Image::write_chunks(const Entry& entry, std::byte* inode, std::uin
     block += std::uint64_t{1} << bits;
   }
   return kChunkIndexes | bits;
+}
+
+digest::Hash128 Image::content_hash() const {
+  digest::Xxh3 hash;
+  for (Bytes rest = mapping_.bytes(); !rest.empty();) {
+    const Bytes piece = rest.first(std::min(rest.size(), kHashPiece));
+    hash.update(piece);
+    mapping_.release_pages();
+    rest = rest.subspan(piece.size());
+  }
+  return hash.finish();
 }
 
 void Image::write_superblock() {
@@ -176,12 +191,12 @@ void Image::write_superblock() {
   }
   // Overlayfs tells its lowers apart by this. Made of the contents, hence deterministic; version 8
   // of RFC 9562 leaves the rest of the bits to us.
-  const digest::Hash128 hash = digest::xxh3(bytes());
+  const digest::Hash128 hash = content_hash();
   std::memcpy(super.uuid, hash.data(), sizeof(super.uuid));
   super.uuid[6] = static_cast<std::uint8_t>((super.uuid[6] & 0x0f) | 0x80);
   super.uuid[8] = static_cast<std::uint8_t>((super.uuid[8] & 0x3f) | 0x80);
 
-  std::byte* at = buffer_.get() + kSuperOffset;
+  std::byte* at = start() + kSuperOffset;
   std::memcpy(at, &super, sizeof(super));
   super.checksum = crc32c(0xffffffff, at, kBlockBytes);
   std::memcpy(at, &super, sizeof(super));

@@ -1,4 +1,4 @@
-// Image: the bytes of an index, zeroed at first; knows where its areas are.
+// Image: writes the bytes of an index into a new file; knows where its areas are.
 //
 //   0      unused (boot sector)
 //   1024   superblock, device table
@@ -9,30 +9,28 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 
 #include "base/io.hpp"
+#include "digest/xxh3.hpp"
 #include "erofs/device.hpp"
 #include "erofs/layout.hpp"
+#include "sys/file.hpp"
 
 namespace fastlayers::erofs {
 
 class Image {
  public:
-  Image(const table::Table& table, const DeviceMap& devices, Layout& layout);
+  Image(const table::Table& table, const DeviceMap& devices, Layout& layout, int fd);
 
-  Bytes bytes() const { return {buffer_.get(), size_}; }
+  std::uint64_t size() const { return size_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const { std::free(memory); }
-  };
-
+  std::byte* start() { return mapping_.mutable_bytes().data(); }
   void write_devices(const table::Table& table);
   void write_inode(const table::Table& table, std::size_t index);
   std::uint32_t write_chunks(const table::Entry& entry, std::byte* inode, std::uint64_t header);
   std::byte* tail_of(const Node& node, std::byte* inode, std::uint64_t header);
+  digest::Hash128 content_hash() const;
   void write_superblock();
 
   const DeviceMap& devices_;
@@ -41,7 +39,7 @@ class Image {
   std::uint64_t meta_start_ = 0;
   std::uint64_t data_start_ = 0;
   std::uint64_t size_ = 0;
-  std::unique_ptr<std::byte[], Free> buffer_;
+  sys::Mapping mapping_;
 };
 
 }  // namespace fastlayers::erofs

@@ -111,6 +111,7 @@ Layout::Layout(const table::Table& table) : table_(table), nodes_(table.size()) 
 void Layout::link_inodes() {
   group_first_.assign(std::size_t{table_.link_groups()} + 1, table::kNoParent);
   for (std::size_t i = 0; i < table_.size(); ++i) {
+    table_.passed(i);
     const Entry& entry = table_[i];
     check_kind(table_, entry);
     if (i != 0) {
@@ -155,6 +156,7 @@ void Layout::collect_children() {
   children_.resize(count - 1);
   std::vector<std::uint32_t> next(child_start_.begin(), child_start_.end() - 1);
   for (std::size_t i = 1; i < count; ++i) {
+    table_.passed(i);
     const std::uint32_t parent = table_[i].parent;
     const std::uint32_t at = next[parent]++;
     children_[at] = static_cast<std::uint32_t>(i);
@@ -178,6 +180,7 @@ std::span<const DirectoryName> Layout::names(std::size_t index) {
 
 void Layout::place_all() {
   for (std::size_t i = 0; i < table_.size(); ++i) {
+    table_.passed(i);
     if (nodes_[i].nlink != 0) place(i);
   }
   const std::uint64_t end_blocks = metadata_end_ / kBlockBytes + data_blocks_;

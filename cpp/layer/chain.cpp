@@ -76,10 +76,16 @@ std::string ChainStore::device_path(const table::Table& table, std::uint32_t lay
   return side ? layers_.side_path(id) : layers_.tar_path(id);
 }
 
-table::Table ChainStore::resolve(const table::Table* below, const digest::DiffId& layer) const {
+// Large tables are built in files, so that memory does not grow with the image.
+table::TableBuilder ChainStore::builder() const {
+  return table::TableBuilder(table::Order::path, layers_.blobs().root() + "/blobs/sha256");
+}
+
+table::Table ChainStore::combine(Rule rule, const table::Table* below,
+                                 const digest::DiffId& layer) const {
   const table::Table entries = layers_.table(layer);
   try {
-    return table::resolve(below, entries);
+    return rule(below, entries, builder());
   } catch (Error& error) {
     error.add_context("layer " + layer.str());
     throw;
@@ -103,9 +109,7 @@ table::Table ChainStore::fold(const Stack& stack, std::size_t count, bool save) 
   }
   const bool changed = done < count;
   for (; done < count; ++done) {
-    const table::Table* under = below ? &*below : nullptr;
-    table::Table merged = table::merge(under, resolve(under, stack[done]));
-    below = std::move(merged);
+    below = combine(table::apply, below ? &*below : nullptr, stack[done]);
   }
   if (!below) return empty_table();
   if (changed && save) {
@@ -217,14 +221,14 @@ void ChainStore::build_erofs(const Stack& stack) const {
   if (as_delta) {
     table::Table below = fold(stack, known, plan.depth == 0);
     for (std::size_t i = known; as_delta && i < stack.size(); ++i) {
-      table::Table delta = resolve(&below, stack[i]);
+      const table::Table delta = combine(table::resolve, &below, stack[i]);
       // overlayfs does not look for the opaque mark on the root of a lower (EDGE-CASES A7).
       as_delta = (delta[0].flags & table::kOpaque) == 0;
       if (!as_delta) break;
       plan.below = ids[i - 1];
       ++plan.depth;
       write_index(ids[i], delta, plan);
-      if (i + 1 < stack.size()) below = table::merge(&below, delta);
+      if (i + 1 < stack.size()) below = table::merge(&below, delta, builder());
     }
     if (as_delta) return;
   }
@@ -267,7 +271,7 @@ void ChainStore::build_tree(const Stack& stack, std::size_t depth) const {
   if (sys::exists(target)) return;
   std::optional<table::Table> below;
   if (depth > 1) below = fold(stack, depth - 1, true);
-  const table::Table delta = resolve(below ? &*below : nullptr, stack[depth - 1]);
+  const table::Table delta = combine(table::resolve, below ? &*below : nullptr, stack[depth - 1]);
   sys::make_dirs(directory(ids[depth - 1]), 0755);
   const std::string temporary = sys::unique_name(target + ".tmp-");
   try {
@@ -319,11 +323,11 @@ std::string ChainStore::init_directory(const Stack& stack) const {
   // An empty file instead of a folder: the image has all mount points.
   if (sys::exists(target)) return sys::is_directory(target) ? target : std::string();
   const table::Table image = merged(stack);
-  table::LayerTree view(&image, 0);
+  table::LayerTree view(&image, nullptr);
   std::map<std::string, table::Entry> missing;
   const auto need = [&](std::string_view parent, std::string_view name, table::Kind kind) {
     const table::NodeId found = view.directory(parent, false);
-    const std::string where(found == table::kNoNode ? parent : view.node(found).path);
+    const std::string where(found == table::kNoNode ? parent : view.node(found).path());
     const std::string path = where.empty() ? std::string(name) : where + "/" + std::string(name);
     const auto index = image.find(path);
     if (index && image[*index].kind == kind) return;
@@ -356,7 +360,7 @@ std::string ChainStore::init_directory(const Stack& stack) const {
     }
     const auto index = image.find(path);
     const table::Entry e = image[index.value()];
-    builder.add(e, path, {}, as_text(image.heap()).substr(e.xattr_offset, e.xattr_length));
+    builder.add(e, path, {}, image.encoded_xattrs(e));
   }
   const std::string temporary = sys::unique_name(target + ".tmp-");
   sys::make_dirs(temporary, 0755);

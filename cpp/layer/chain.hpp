@@ -55,8 +55,11 @@ class ChainStore {
   void build_erofs(const Stack& stack) const;
   void write_index(const digest::ChainId& id, const table::Table& table, const Plan& plan) const;
   void build_tree(const Stack& stack, std::size_t depth) const;
+  using Rule = table::Table (*)(const table::Table* below, const table::Table& layer,
+                                table::TableBuilder out);
   // The layer against what is below it; errors name the layer.
-  table::Table resolve(const table::Table* below, const digest::DiffId& layer) const;
+  table::Table combine(Rule rule, const table::Table* below, const digest::DiffId& layer) const;
+  table::TableBuilder builder() const;
   table::Table fold(const Stack& stack, std::size_t count, bool save) const;
   std::string device_path(const table::Table& table, std::uint32_t layer, bool side) const;
 

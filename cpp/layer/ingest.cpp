@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 #include "base/queue.hpp"
 
 namespace fastlayers::layer {
 
 namespace {
 
-constexpr std::size_t kChunkBytes = 512 * 1024;
+// What three stages work on at the same time stays within the caches of two cores.
+constexpr std::size_t kChunkBytes = 256 * 1024;
 constexpr std::size_t kQueueChunks = 6;
 
 struct Chunk {
@@ -43,13 +45,10 @@ class ChunkPool {
 
 using ChunkQueue = BoundedQueue<Chunk>;
 
-// The blob as the decoder reads it; hashed and kept on the way.
-class BlobTee : public Source {
+// The blob as the decoder reads it.
+class ChunkSource : public Source {
  public:
-  BlobTee(ChunkQueue& queue, ChunkPool& pool, blob::BlobWriter& out, Chunk first)
-      : queue_(queue), pool_(pool), out_(out), chunk_(std::move(first)) {
-    absorb();
-  }
+  ChunkSource(ChunkQueue& queue, ChunkPool& pool) : queue_(queue), pool_(pool) {}
 
   std::size_t read(MutableBytes buffer) override {
     if (at_ == chunk_.size && !next()) return 0;
@@ -59,7 +58,11 @@ class BlobTee : public Source {
     return count;
   }
 
-  digest::Digest digest() { return {hash_.finish()}; }
+  // What a decoder leaves unread belongs to the blob all the same.
+  void drain() {
+    while (next()) {
+    }
+  }
 
  private:
   bool next() {
@@ -69,20 +72,11 @@ class BlobTee : public Source {
     auto chunk = queue_.pop();
     if (!chunk) return false;
     chunk_ = std::move(*chunk);
-    absorb();
-    return chunk_.size > 0;
-  }
-
-  void absorb() {
-    const Bytes bytes{chunk_.bytes.get(), chunk_.size};
-    hash_.update(bytes);
-    out_.write(bytes);
+    return true;
   }
 
   ChunkQueue& queue_;
   ChunkPool& pool_;
-  blob::BlobWriter& out_;
-  digest::Sha256 hash_;
   Chunk chunk_;
   std::size_t at_ = 0;
 };
@@ -100,9 +94,7 @@ struct Ingest::Pipeline {
         store(root),
         blob(store.blobs().writer()),
         tar(store.blobs().writer()),
-        recorder(root + "/blobs/sha256"),
-        inflater([this] { guard(&Pipeline::inflate); }),
-        writer([this] { guard(&Pipeline::record); }) {}
+        recorder(root + "/blobs/sha256") {}
 
   ~Pipeline() { stop(); }
 
@@ -114,7 +106,7 @@ struct Ingest::Pipeline {
 
   void join() {
     if (inflater.joinable()) inflater.join();
-    if (writer.joinable()) writer.join();
+    if (keeper.joinable()) keeper.join();
   }
 
   void guard(void (Pipeline::*work)()) {
@@ -130,53 +122,48 @@ struct Ingest::Pipeline {
     }
   }
 
+  // The first bytes tell what the blob is, and which stages it needs.
+  void begin(Bytes first) {
+    compression = codec::sniff(first);
+    begun = true;
+    if (!plain()) inflater = std::thread([this] { guard(&Pipeline::inflate); });
+    keeper = std::thread([this] { guard(&Pipeline::keep_tar); });
+  }
+
+  bool plain() const { return compression == codec::Compression::none; }
+
   void inflate() {
-    auto first = received.pop();
-    if (!first) {
-      // Cancelled, or a layer of no bytes at all: an empty tar.
-      inflated.close();
-      return;
-    }
-    compression = codec::sniff(Bytes{first->bytes.get(), first->size});
-    if (compression == codec::Compression::none) {
-      pass_on(std::move(*first));
-    } else {
-      BlobTee tee(received, pool, blob, std::move(*first));
-      const auto source = codec::decompress(compression, tee);
-      for (;;) {
-        Chunk chunk = pool.take();
-        while (chunk.size < kChunkBytes) {
-          const std::size_t count =
-              source->read({chunk.bytes.get() + chunk.size, kChunkBytes - chunk.size});
-          if (count == 0) break;
-          chunk.size += count;
-        }
-        const bool last = chunk.size < kChunkBytes;
-        if (chunk.size > 0 && !inflated.push(std::move(chunk))) return;
-        if (last) break;
+    ChunkSource blob_bytes(received, pool);
+    const auto source = codec::decompress(compression, blob_bytes);
+    for (;;) {
+      ProfileTimer timer(ProfilePart::inflate);
+      Chunk chunk = pool.take();
+      while (chunk.size < kChunkBytes) {
+        const std::size_t count =
+            source->read({chunk.bytes.get() + chunk.size, kChunkBytes - chunk.size});
+        if (count == 0) break;
+        chunk.size += count;
       }
-      blob_digest = tee.digest();
+      const bool last = chunk.size < kChunkBytes;
+      timer.add_bytes(chunk.size);
+      if (chunk.size > 0 && !inflated.push(std::move(chunk))) return;
+      if (last) break;
     }
     inflated.close();
+    blob_bytes.drain();
   }
 
-  // A plain tar is its own blob: nothing to decode, hash or keep twice.
-  void pass_on(Chunk chunk) {
-    for (;;) {
-      if (!inflated.push(std::move(chunk))) return;
-      auto next = received.pop();
-      if (!next) return;
-      chunk = std::move(*next);
-    }
-  }
-
-  void record() {
+  void keep_tar() {
     tar::Reader reader(recorder);
     digest::Sha256 hash;
     while (auto chunk = inflated.pop()) {
       const Bytes bytes{chunk->bytes.get(), chunk->size};
-      hash.update(bytes);
-      keep(bytes);
+      {
+        const ProfileTimer timer(ProfilePart::hash_tar, bytes.size());
+        hash.update(bytes);
+      }
+      if (!plain()) keep(bytes);
+      const ProfileTimer timer(ProfilePart::record, bytes.size());
       reader.feed(bytes);
       pool.give(std::move(*chunk));
     }
@@ -208,8 +195,29 @@ struct Ingest::Pipeline {
       throw Error(ErrorKind::digest_mismatch,
                   "it is longer than the " + std::to_string(*expected.size) + " bytes announced");
     }
-    if (!received.push(std::move(current))) rethrow();
+    const Bytes bytes{current.bytes.get(), current.size};
+    if (!begun) begin(bytes);
+    if (plain()) {
+      // A plain tar is its own blob: nothing to decode, hash or keep twice.
+      keep(bytes);
+    } else {
+      {
+        const ProfileTimer timer(ProfilePart::hash_blob, bytes.size());
+        blob_hash.update(bytes);
+      }
+      blob.write(bytes);
+    }
+    if (!(plain() ? inflated : received).push(std::move(current))) rethrow();
     current = {};
+  }
+
+  void end() {
+    push_current();
+    if (!begun) begin({});  // a layer of no bytes at all: an empty tar
+    (plain() ? inflated : received).close();
+    join();
+    rethrow();
+    blob_digest.hash = plain() ? diff_id.hash : blob_hash.finish();
   }
 
   void verify() const {
@@ -237,12 +245,14 @@ struct Ingest::Pipeline {
   Chunk current;
   std::uint64_t received_bytes = 0;
   codec::Compression compression = codec::Compression::none;
+  bool begun = false;
+  digest::Sha256 blob_hash;
   digest::Digest blob_digest;
   digest::DiffId diff_id;
   std::mutex failure_mutex;
   std::exception_ptr failure;
   std::thread inflater;
-  std::thread writer;
+  std::thread keeper;
 };
 
 namespace {
@@ -301,20 +311,15 @@ LayerInfo Ingest::finish() {
   const auto pipeline = std::move(pipeline_);
   Pipeline& p = *pipeline;
   return for_layer(p.expected, [&] {
-    p.push_current();
-    p.received.close();
-    p.join();
-    p.rethrow();
-    const bool plain = p.compression == codec::Compression::none;
-    if (plain) p.blob_digest.hash = p.diff_id.hash;
+    p.end();
     p.verify();
     const blob::BlobStore& blobs = p.store.blobs();
     p.tar.flush();
     p.recorder.rescue_tail(p.tar.fd(), p.tar.size());
-    const table::Table table = p.recorder.finish(p.diff_id, p.tar.size());
+    table::Table table = p.recorder.finish(p.diff_id, p.tar.size());
     blobs.sync();
     blobs.publish(p.tar, p.diff_id.hash);
-    if (!plain) blobs.publish(p.blob, p.blob_digest.hash);
+    if (!p.plain()) blobs.publish(p.blob, p.blob_digest.hash);
     sys::sync_dir(blobs.root() + "/blobs/sha256");
     p.store.publish(table, p.recorder, p.diff_id);
     LayerInfo info;
@@ -339,12 +344,14 @@ LayerInfo ingest_fd(const std::string& root, const Expected& expected, int fd,
   std::uint64_t done = 0;
   std::uint64_t next_pause = kBetweenBytes;
   while (!size || done < *size) {
+    ProfileTimer timer(ProfilePart::read);
     MutableBytes room = ingest.space();
     if (size) room = room.first(std::min<std::uint64_t>(room.size(), *size - done));
     const std::size_t count =
         offset ? sys::read_at(fd, room, *offset + done) : sys::read_some(fd, room);
     if (count == 0) break;
     done += count;
+    timer.add_bytes(count);
     ingest.advance(count);
     if (between && done >= next_pause) {
       next_pause += kBetweenBytes;

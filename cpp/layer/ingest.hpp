@@ -1,7 +1,10 @@
 // Ingest: one layer blob on its way into the store, the same for every source.
 //
-//   caller ──chunks──▶ inflate thread ──chunks──▶ record thread
-//             hash and keep the blob as it came      hash and keep the tar, write the table
+//   caller ──chunks──▶ inflate thread ──chunks──▶ keeper thread
+//   hash and keep the blob as it came             hash and keep the tar, write the table
+//
+// Inflating is the longest of the stages, so nothing else is done on its thread. A plain tar goes
+// straight to the keeper, and the caller writes it.
 //
 // Nothing is visible in the store before finish() returns: both files are nameless until digest,
 // size and diff_id have been verified and everything is on disk (one syncfs). Memory is a fixed

@@ -29,8 +29,7 @@ table::Table LayerStore::table(const digest::DiffId& id) const {
   return table::Table::open(table_path(id));
 }
 
-void LayerStore::publish(const table::Table& table, Recorder& recorder,
-                         const digest::DiffId& id) const {
+void LayerStore::publish(table::Table& table, Recorder& recorder, const digest::DiffId& id) const {
   const std::string target = directory(id);
   if (sys::exists(target + "/table")) return;
   sys::make_dirs(blobs_.root() + "/layers", 0755);

@@ -39,7 +39,7 @@ class LayerStore {
   // The layer if both its tar and its table are there (digest and size are then the tar's).
   std::optional<LayerInfo> info(const digest::DiffId& id) const;
   table::Table table(const digest::DiffId& id) const;  // not_found names the layer
-  void publish(const table::Table& table, Recorder& recorder, const digest::DiffId& id) const;
+  void publish(table::Table& table, Recorder& recorder, const digest::DiffId& id) const;
 
  private:
   blob::BlobStore blobs_;

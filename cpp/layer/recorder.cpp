@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 #include "sys/node.hpp"
 #include "tar/block.hpp"
 #include "tar/text.hpp"
@@ -174,6 +175,9 @@ void Recorder::body(Bytes bytes) {
   if (file_ == nullptr) return;
   if (sparse_) {
     sparse_body(bytes);
+  } else if (bytes.size() >= kTimedBytes) {
+    const ProfileTimer timer(ProfilePart::hash_files, bytes.size());
+    hash_.update(bytes);
   } else {
     hash_.update(bytes);
   }
@@ -218,13 +222,14 @@ void Recorder::begin_sparse(tar::Header& header) {
 
 void Recorder::rescue_tail(int tar_fd, std::uint64_t stream_bytes) {
   if (!last_file_ || stream_bytes % tar::kBlockBytes == 0) return;
-  table::Entry& e = builder_.entry(*last_file_);
+  table::Entry e = builder_.entry(*last_file_);
   if (e.data_offset + e.size <= stream_bytes / tar::kBlockBytes * tar::kBlockBytes) return;
   const std::uint64_t offset = reserve_side(e.size);
   sys::seek(side_.fd.get(), offset);
   sys::copy_range(tar_fd, e.data_offset, side_.fd.get(), e.size);
   e.data_offset = offset;
   e.flags |= table::kSide;
+  builder_.replace(*last_file_, e);
   pad_side();
 }
 

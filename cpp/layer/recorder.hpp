@@ -24,9 +24,10 @@ std::string normalise(std::string_view path);
 
 class Recorder : public tar::Visitor {
  public:
-  // `scratch` is the folder in which a side file is begun, should one be needed.
-  explicit Recorder(std::string scratch) : scratch_(std::move(scratch)) {}
-  ~Recorder() override { sys::discard(side_); }
+  // `scratch` is the folder in which files are begun: the table's, and a side file should one be
+  // needed.
+  explicit Recorder(std::string scratch)
+      : scratch_(std::move(scratch)), builder_(table::Order::tar, scratch_) {}
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
@@ -52,7 +53,7 @@ class Recorder : public tar::Visitor {
   void end_sparse();
 
   std::string scratch_;
-  table::TableBuilder builder_{table::Order::tar};
+  table::TableBuilder builder_;
   std::uint64_t content_bytes_ = 0;
   digest::Xxh3 hash_;
   table::Entry* file_ = nullptr;          // the record whose body is streaming by

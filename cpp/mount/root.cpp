@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 #include "mount/erofs.hpp"
 #include "mount/overlay.hpp"
 #include "sys/file_system.hpp"
@@ -114,19 +115,25 @@ sys::Fd mount_plan(const Root& plan, MountAttached mount_attached) {
 }  // namespace
 
 sys::Fd attach(const Root& plan) {
+  const ProfileTimer timer(ProfilePart::mount);
   return mount_plan(plan, [&](Layers layers) {
     return in_private_namespace([&] { return mount_overlay(plan, layers); });
   });
 }
 
 sys::Fd attach_here(const Root& plan) {
+  const ProfileTimer timer(ProfilePart::mount);
   return mount_plan(plan, [&](Layers layers) { return mount_overlay(plan, layers); });
 }
 
 void move_to(const sys::Fd& mount, const std::string& target) {
+  const ProfileTimer timer(ProfilePart::mount);
   sys::attach_mount(mount.get(), target);
 }
 
-void detach(const std::string& target, bool lazy) { sys::unmount(target, lazy); }
+void detach(const std::string& target, bool lazy) {
+  const ProfileTimer timer(ProfilePart::mount);
+  sys::unmount(target, lazy);
+}
 
 }  // namespace fastlayers::mount

@@ -1,6 +1,7 @@
 #include "mount/stack_root.hpp"
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 
 namespace fastlayers::mount {
 
@@ -27,6 +28,7 @@ Root image_root(const layer::ChainStore& chains, const layer::Stack& stack, Back
 
 Root container_root(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend,
                     const std::string& directory, bool read_only) {
+  const ProfileTimer timer(ProfilePart::start);
   Root root = image_root(chains, stack, backend);
   if (std::string init = chains.init_directory(stack); !init.empty()) {
     root.lowers.push_back(Directory{std::move(init)});

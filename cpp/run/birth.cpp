@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 #include "mount/root.hpp"
 #include "run/account.hpp"
 #include "run/child.hpp"
@@ -86,6 +87,7 @@ int child_main(void* argument) {
 }  // namespace
 
 Newborn give_birth(const LaunchSpec& spec) {
+  const ProfileTimer timer(ProfilePart::start);
   Cradle cradle{spec, {}, nullptr};
   sys::Fd self;
   if (spec.kill_with_parent) {

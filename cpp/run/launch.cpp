@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 #include "run/birth.hpp"
 #include "run/relay.hpp"
 #include "sys/file.hpp"
@@ -86,6 +87,7 @@ ExitStatus launch(const LaunchSpec& wanted, const std::function<void(int pid)>& 
   EndOnFailure guard(newborn.child);
   if (started) started(newborn.child.pid);
 
+  const ProfileTimer timer(ProfilePart::container);
   ExitStatus status;
   status.lost_output = relay_until_end({spec, newborn, signals, raw_mode.get(), log.get()});
   guard.dismiss();

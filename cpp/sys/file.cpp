@@ -13,6 +13,7 @@
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 
 namespace fastlayers::sys {
 
@@ -99,10 +100,8 @@ void link_file(TemporaryFile& file, const std::string& path) {
   }
 }
 
-void discard(TemporaryFile& file) noexcept {
-  if (!file.name.empty()) ::unlink(file.name.c_str());
-  file.name.clear();
-  file.fd.close();
+TemporaryFile::~TemporaryFile() {
+  if (!name.empty()) ::unlink(name.c_str());
 }
 
 Fd open_in_root(int root_fd, const std::string& path, int flags, unsigned mode) {
@@ -160,14 +159,17 @@ void truncate(int fd, std::uint64_t size) {
 }
 
 void sync_file(int fd) {
+  const ProfileTimer timer(ProfilePart::sync);
   if (::fdatasync(fd) != 0) throw_errno("write to disk");
 }
 
 void sync_file_system(int fd) {
+  const ProfileTimer timer(ProfilePart::sync);
   if (::syncfs(fd) != 0) throw_errno("write to disk");
 }
 
 void sync_dir(const std::string& path) {
+  const ProfileTimer timer(ProfilePart::sync);
   const Fd dir = open(path, O_RDONLY | O_DIRECTORY);
   if (::fsync(dir.get()) != 0) throw_errno("write " + path + " to disk");
 }
@@ -333,6 +335,26 @@ Mapping::Mapping(int fd) : length_(static_cast<std::size_t>(file_size(fd))) {
     address_ = nullptr;
     throw_errno("map a file");
   }
+}
+
+Mapping Mapping::writable(int fd, std::uint64_t bytes) {
+  Mapping mapping;
+  if (bytes == 0) return mapping;
+  const int failure = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  if (failure != 0) {
+    errno = failure;
+    throw_errno("reserve " + std::to_string(bytes) + " bytes of a file");
+  }
+  void* address =
+      ::mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (address == MAP_FAILED) throw_errno("map a file");
+  mapping.address_ = address;
+  mapping.length_ = static_cast<std::size_t>(bytes);
+  return mapping;
+}
+
+void Mapping::release_pages() const noexcept {
+  if (address_ != nullptr) ::madvise(address_, length_, MADV_DONTNEED);
 }
 
 Mapping::~Mapping() {

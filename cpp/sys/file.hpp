@@ -27,13 +27,23 @@ std::optional<Fd> try_open(const std::string& path, int flags);
 // A file without a name in the folder `directory`: it vanishes with its descriptor unless
 // link_file() gives it one. Where O_TMPFILE is not supported it has a name until then.
 struct TemporaryFile {
+  TemporaryFile() = default;
+  TemporaryFile(Fd file, std::string path) : fd(std::move(file)), name(std::move(path)) {}
+  TemporaryFile(TemporaryFile&& other) noexcept
+      : fd(std::move(other.fd)), name(std::exchange(other.name, {})) {}
+  TemporaryFile& operator=(TemporaryFile&& other) noexcept {
+    std::swap(fd, other.fd);
+    std::swap(name, other.name);
+    return *this;
+  }
+  ~TemporaryFile();
+
   Fd fd;
   std::string name;  // empty: unnamed
 };
 TemporaryFile create_temporary(const std::string& directory);
 // Gives the file its final path; an existing file stays and the temporary one goes.
 void link_file(TemporaryFile& file, const std::string& path);
-void discard(TemporaryFile& file) noexcept;
 std::string unique_name(const std::string& prefix);  // prefix, process id and a counter
 
 // openat2(2) with RESOLVE_IN_ROOT: symlinks and ".." are resolved inside `root_fd`, whatever
@@ -91,7 +101,15 @@ class Mapping {
     return *this;
   }
   ~Mapping();
+  // A new file's first `bytes` bytes, zero at first, for writing. Their room on the disk is taken
+  // beforehand: what a full disk refuses is an error here, not a signal later.
+  static Mapping writable(int fd, std::uint64_t bytes);
+
   Bytes bytes() const { return {static_cast<const std::byte*>(address_), length_}; }
+  MutableBytes mutable_bytes() { return {static_cast<std::byte*>(address_), length_}; }
+  // Lets go of the pages touched so far; they stay in the page cache, and come back when touched.
+  // What streams through a large file calls it now and then, and stays small.
+  void release_pages() const noexcept;
 
  private:
   void* address_ = nullptr;

@@ -116,7 +116,7 @@ void copy_range(int from, std::uint64_t from_offset, int to, std::uint64_t lengt
     std::byte buffer[65536];
     const std::size_t want = std::min<std::uint64_t>(length, sizeof(buffer));
     const std::size_t got = read_at(from, {buffer, want}, from_offset);
-    if (got == 0) throw Error(ErrorKind::corrupt, "the layer's tar ends within a file");
+    if (got == 0) throw Error(ErrorKind::corrupt, "the file ends too early");
     write_all(to, {buffer, got});
     from_offset += got;
     length -= got;

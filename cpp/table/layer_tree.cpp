@@ -30,29 +30,32 @@ void push_components(std::vector<std::string_view>& stack, std::string_view path
   }
 }
 
-LayerTree::LayerTree(const Table* below, std::uint32_t own_layer)
-    : below_(below), own_layer_(own_layer), slots_(1024, kNoNode) {
+LayerTree::LayerTree(const Table* below, const Table* layer)
+    : below_(below), layer_(layer), slots_(1024, kNoNode) {
+  implied_.kind = Kind::directory;
+  implied_.mode = 0755;
+  implied_.flags = kImplied;
   Node root;
   root.lower = below != nullptr ? 0 : kNoParent;
   nodes_.push_back(root);
-  if (below == nullptr) {
-    Entry entry;
-    entry.kind = Kind::directory;
-    entry.mode = 0755;
-    entry.flags = kImplied;
-    entry.layer = own_layer;
-    set_own(kRootNode, add_inode(entry, {}, {}), 0);
-  }
+  if (below == nullptr) set_own(kRootNode, add_inode(Origin::implied, 0), 0);
+}
+
+const Entry& LayerTree::entry(const Inode& inode) const {
+  if (inode.origin == Origin::implied) return implied_;
+  return (inode.origin == Origin::layer ? *layer_ : *below_)[inode.record];
 }
 
 Kind LayerTree::kind(NodeId id) const {
   const Node& n = nodes_[id];
-  return n.state == NodeState::own ? inodes_[n.inode].entry.kind : (*below_)[n.lower].kind;
+  return n.state == NodeState::own ? entry(inodes_[n.inode]).kind : (*below_)[n.lower].kind;
 }
 
 std::string_view LayerTree::link_target(NodeId id) const {
   const Node& n = nodes_[id];
-  return n.state == NodeState::own ? inodes_[n.inode].link : below_->link((*below_)[n.lower]);
+  if (n.state != NodeState::own) return below_->link((*below_)[n.lower]);
+  const Inode& inode = inodes_[n.inode];
+  return (inode.origin == Origin::layer ? layer_ : below_)->link(entry(inode));
 }
 
 std::string_view LayerTree::keep(std::string_view parent_path, std::string_view name) {
@@ -74,7 +77,7 @@ NodeId* LayerTree::slot(NodeId parent, std::string_view name) {
     const NodeId id = slots_[at];
     if (id == kNoNode) return &slots_[at];
     const Node& n = nodes_[id];
-    if (n.parent == parent && n.path.substr(n.name_offset) == name) return &slots_[at];
+    if (n.parent == parent && n.name() == name) return &slots_[at];
   }
 }
 
@@ -84,7 +87,7 @@ void LayerTree::grow() {
   for (const NodeId id : old) {
     if (id == kNoNode) continue;
     const Node& n = nodes_[id];
-    *slot(n.parent, n.path.substr(n.name_offset)) = id;
+    *slot(n.parent, n.name()) = id;
   }
 }
 
@@ -96,7 +99,8 @@ NodeId LayerTree::add_node(NodeId parent, std::string_view path, std::uint32_t n
   *place = id;
   Node n;
   n.parent = parent;
-  n.path = path;
+  n.path_start = path.data();
+  n.path_length = static_cast<std::uint32_t>(path.size());
   n.name_offset = name_offset;
   n.next_sibling = nodes_[parent].first_child;
   nodes_.push_back(n);
@@ -110,7 +114,7 @@ NodeId LayerTree::child(NodeId directory, std::string_view name) {
   // In a directory that covers, only what this layer put there counts.
   if (known != kNoNode && (!dir.covers || nodes_[known].state == NodeState::own)) return known;
   if (below_ == nullptr || dir.covers || dir.lower == kNoParent) return kNoNode;
-  std::string wanted(dir.path);
+  std::string wanted(dir.path());
   if (!wanted.empty()) wanted.push_back('/');
   wanted.append(name);
   const auto found = below_->find(wanted);
@@ -133,12 +137,12 @@ NodeId LayerTree::replace(NodeId parent, std::string_view name, std::string_view
   std::uint32_t name_offset = 0;
   if (old != kNoNode) {
     lower = nodes_[old].lower;
-    path = nodes_[old].path;
+    path = nodes_[old].path();
     name_offset = nodes_[old].name_offset;
     nodes_[old].dead = true;
     last_node_ = kNoNode;
   } else {
-    const std::string_view above = nodes_[parent].path;
+    const std::string_view above = nodes_[parent].path();
     const std::size_t directory = above.empty() ? 0 : above.size() + 1;
     const bool same = spelled.size() == directory + name.size() && spelled.starts_with(above) &&
                       (above.empty() || spelled[above.size()] == '/') && spelled.ends_with(name);
@@ -151,9 +155,11 @@ NodeId LayerTree::replace(NodeId parent, std::string_view name, std::string_view
   return id;
 }
 
-std::uint32_t LayerTree::add_inode(const Entry& entry, std::string_view link,
-                                   std::string_view xattrs) {
-  inodes_.push_back({entry, link, xattrs, 0, 0});
+std::uint32_t LayerTree::add_inode(Origin origin, std::uint32_t record) {
+  Inode inode;
+  inode.origin = origin;
+  inode.record = record;
+  inodes_.push_back(inode);
   return static_cast<std::uint32_t>(inodes_.size() - 1);
 }
 
@@ -171,12 +177,7 @@ NodeId LayerTree::make_implied(NodeId parent, std::string_view name) {
                                             " bytes; file systems allow 255");
   }
   const NodeId id = replace(parent, name);
-  Entry entry;
-  entry.kind = Kind::directory;
-  entry.mode = 0755;
-  entry.flags = kImplied;
-  entry.layer = own_layer_;
-  set_own(id, add_inode(entry, {}, {}), 0);
+  set_own(id, add_inode(Origin::implied, 0), 0);
   return id;
 }
 
@@ -213,7 +214,7 @@ NodeId LayerTree::directory(std::string_view path, bool create, bool* via_link) 
       if (!create) return kNoNode;
       if (nodes_[next].state == NodeState::own) {
         throw Error(ErrorKind::corrupt,
-                    tar::printable(nodes_[next].path) + " of the same layer is not a directory");
+                    tar::printable(nodes_[next].path()) + " of the same layer is not a directory");
       }
       next = make_implied(at, name);
     }
@@ -239,10 +240,8 @@ NodeId LayerTree::materialise(std::string_view lower_path) {
 }
 
 void LayerTree::adopt(NodeId id, std::uint32_t placed_by) {
-  const Entry entry = (*below_)[nodes_[id].lower];
-  const std::string_view xattrs =
-      as_text(below_->heap()).substr(entry.xattr_offset, entry.xattr_length);
-  const std::uint32_t inode = add_inode(entry, below_->link(entry), xattrs);
+  const Entry& entry = (*below_)[nodes_[id].lower];
+  const std::uint32_t inode = add_inode(Origin::below, nodes_[id].lower);
   if (entry.link_group == 0) {
     set_own(id, inode, placed_by);
     return;

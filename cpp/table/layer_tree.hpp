@@ -21,24 +21,31 @@ inline constexpr NodeId kRootNode = 0;
 
 enum class NodeState : std::uint8_t { lower, own, absent };
 
+// Where the attributes of an inode are written down.
+enum class Origin : std::uint8_t { layer, below, implied };
+
 // What a name refers to; several nodes share one when they are hard links.
 struct Inode {
-  Entry entry;
-  std::string_view link;
-  std::string_view xattrs;
-  std::uint32_t names = 0;  // counted when the delta is written
+  std::uint32_t record = 0;  // in the table of its origin
+  std::uint32_t names = 0;   // counted when the delta is written
   std::uint32_t group = 0;
+  Origin origin = Origin::implied;
 };
 
+// There is one for every entry of a layer, so they are kept small.
 struct Node {
+  std::string_view path() const { return {path_start, path_length}; }
+  std::string_view name() const { return path().substr(name_offset); }
+
   NodeId parent = kNoNode;
   NodeId first_child = kNoNode;
   NodeId next_sibling = kNoNode;
   std::uint32_t lower = kNoParent;  // record below at this path, before this layer
   std::uint32_t inode = kNoParent;  // own: index into inodes()
   std::uint32_t placed_by = 0;      // own: the layer's record that put it here
-  std::string_view path;
+  std::uint32_t path_length = 0;
   std::uint32_t name_offset = 0;
+  const char* path_start = nullptr;
   NodeState state = NodeState::lower;
   bool covers = false;  // children of `lower` do not show through
   bool dead = false;    // replaced by another node
@@ -51,13 +58,16 @@ inline constexpr unsigned kMaxLinks = 40;  // crossed on one path, as the kernel
 
 class LayerTree {
  public:
-  LayerTree(const Table* below, std::uint32_t own_layer);
+  // Of `layer` over `below`; either may be missing. Both must outlive the tree.
+  LayerTree(const Table* below, const Table* layer);
 
   const Table* below() const { return below_; }
   Node& node(NodeId id) { return nodes_[id]; }
   Inode& inode(std::uint32_t index) { return inodes_[index]; }
   std::size_t inode_count() const { return inodes_.size(); }
 
+  // The attributes of an inode; `layer` and `link_group` are those of its origin.
+  const Entry& entry(const Inode& inode) const;
   Kind kind(NodeId id) const;
   bool present(NodeId id) const { return id != kNoNode && nodes_[id].state != NodeState::absent; }
 
@@ -75,7 +85,7 @@ class LayerTree {
   // A new node for `name`, hiding what was there. `spelled` is a lasting copy of the whole path,
   // used instead of a new one where it is just that path.
   NodeId replace(NodeId parent, std::string_view name, std::string_view spelled = {});
-  std::uint32_t add_inode(const Entry& entry, std::string_view link, std::string_view xattrs);
+  std::uint32_t add_inode(Origin origin, std::uint32_t record);
   void set_own(NodeId id, std::uint32_t inode, std::uint32_t placed_by);
 
   // Makes a lower file this layer's own, with all visible names of its inode.
@@ -93,7 +103,8 @@ class LayerTree {
   std::string_view link_target(NodeId id) const;
 
   const Table* below_;
-  std::uint32_t own_layer_;
+  const Table* layer_;
+  Entry implied_;  // a directory that no layer has an entry for
   std::vector<Node> nodes_;
   std::vector<Inode> inodes_;
   std::vector<NodeId> slots_;  // open addressing over (parent, name)

@@ -6,7 +6,9 @@
 #include <unordered_set>
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 #include "table/layer_tree.hpp"
+#include "table/merge.hpp"
 #include "tar/text.hpp"
 
 namespace fastlayers::table {
@@ -34,17 +36,17 @@ class Resolver {
       : below_(below),
         layer_(layer),
         own_layer_(static_cast<std::uint32_t>(below != nullptr ? below->layers().size() : 0)),
-        tree_(below, own_layer_) {
+        tree_(below, &layer) {
     tree_.reserve(layer.size());
   }
 
-  Table run() {
+  void run(RecordSink& out) {
     if (below_ != nullptr) {
       for_each(&Resolver::delete_below);
     }
     for_each(&Resolver::place);
     link_deferred();
-    return emit();
+    emit(out);
   }
 
  private:
@@ -57,6 +59,7 @@ class Resolver {
         error.add_context("entry " + tar::printable(layer_.path(layer_[i])));
         throw;
       }
+      layer_.passed(i);
     }
   }
 
@@ -136,7 +139,7 @@ class Resolver {
       return;
     }
     if (path.empty()) {
-      tree_.set_own(kRootNode, own_inode(e), index);
+      tree_.set_own(kRootNode, tree_.add_inode(Origin::layer, index), index);
       return;
     }
     const NodeId dir = tree_.directory(directory_of(path), true);
@@ -144,14 +147,7 @@ class Resolver {
     const bool merges =
         is_directory(e) && tree_.present(existing) && tree_.kind(existing) == Kind::directory;
     const NodeId target = merges ? existing : tree_.replace(dir, name_of(path), path);
-    tree_.set_own(target, own_inode(e), index);
-  }
-
-  std::uint32_t own_inode(const Entry& e) {
-    Entry copy = e;
-    copy.layer = own_layer_;
-    const std::string_view xattrs = as_text(layer_.heap()).substr(e.xattr_offset, e.xattr_length);
-    return tree_.add_inode(copy, layer_.link(e), xattrs);
+    tree_.set_own(target, tree_.add_inode(Origin::layer, index), index);
   }
 
   // Adds the name; false when the target is not (yet) an own file of this layer and `lower_too`
@@ -212,7 +208,7 @@ class Resolver {
     }
   }
 
-  Table emit() {
+  void emit(RecordSink& out) {
     collect(kRootNode);
     std::uint32_t groups = below_ != nullptr ? below_->link_groups() : 0;
     for (const NodeId id : order_) {
@@ -221,50 +217,49 @@ class Resolver {
         tree_.inode(n.inode).group = ++groups;
       }
     }
-    TableBuilder out(Order::path);
-    if (below_ != nullptr) {
-      for (const auto& layer : below_->layers()) out.add_layer(layer);
+    std::vector<digest::DiffId> layers;
+    if (below_ != nullptr) layers.assign(below_->layers().begin(), below_->layers().end());
+    layers.insert(layers.end(), layer_.layers().begin(), layer_.layers().end());
+    out.begin(layers, groups);
+    for (std::size_t i = 0; i < order_.size(); ++i) {
+      emit_node(out, tree_.node(order_[i]));
+      layer_.passed(i);
     }
-    for (const auto& layer : layer_.layers()) out.add_layer(layer);
-    out.set_link_groups(groups);
-    out.reserve(order_.size(), layer_.heap().size());
-    for (const NodeId id : order_) emit_node(out, tree_.node(id));
-    return std::move(out).finish();
+    out.end();
   }
 
-  void emit_node(TableBuilder& out, const Node& n) {
+  void emit_node(RecordSink& out, const Node& n) {
     if (n.state == NodeState::absent) {
       Entry entry;
       entry.kind = Kind::whiteout;
       entry.layer = own_layer_;
-      out.add(entry, n.path, {}, {});
+      out.add(entry, n.path(), {}, {});
       return;
     }
+    const Table* from = below_;
     Entry entry;
-    std::string_view link;
-    std::string_view xattrs;
     if (n.state == NodeState::own) {
       const Inode& inode = tree_.inode(n.inode);
-      entry = inode.entry;
+      entry = tree_.entry(inode);
       entry.link_group = inode.group;
-      link = inode.link;
-      xattrs = inode.xattrs;
+      if (inode.origin != Origin::below) {
+        entry.layer = own_layer_;
+        from = &layer_;
+      }
     } else {
       entry = (*below_)[n.lower];
-      link = below_->link(entry);
-      xattrs = as_text(below_->heap()).substr(entry.xattr_offset, entry.xattr_length);
     }
     entry.flags = static_cast<std::uint8_t>(entry.flags & ~kOpaque);
     if (n.covers && is_directory(entry) && is_directory((*below_)[n.lower])) {
       entry.flags |= kOpaque;
     }
-    out.add(entry, n.path, link, xattrs);
+    out.add(entry, n.path(), from->link(entry), from->encoded_xattrs(entry));
   }
 
   // Lists the nodes of the delta in path order.
   void collect(NodeId id) {
     const Node n = tree_.node(id);
-    if (is_aufs_metadata(n.path)) return;
+    if (is_aufs_metadata(n.path())) return;
     if (n.state == NodeState::absent) {
       order_.push_back(id);  // exists below, else the node would not be
       return;
@@ -276,7 +271,7 @@ class Resolver {
       if (!tree_.node(c).dead && !hidden_whiteout(n, tree_.node(c))) children.push_back(c);
     }
     std::sort(children.begin(), children.end(),
-              [this](NodeId a, NodeId b) { return tree_.node(a).path < tree_.node(b).path; });
+              [this](NodeId a, NodeId b) { return tree_.node(a).name() < tree_.node(b).name(); });
     for (const NodeId c : children) collect(c);
     const bool changed = n.state == NodeState::own || n.covers || order_.size() > mark + 1;
     if (!changed && id != kRootNode) order_.resize(mark);
@@ -299,8 +294,38 @@ class Resolver {
   bool crossed_link_ = false;
 };
 
+// Keeps the delta as it comes.
+class DeltaSink final : public RecordSink {
+ public:
+  explicit DeltaSink(TableBuilder& out) : out_(out) {}
+
+  void begin(std::span<const digest::DiffId> layers, std::uint32_t link_groups) override {
+    for (const auto& layer : layers) out_.add_layer(layer);
+    out_.set_link_groups(link_groups);
+  }
+  void add(const Entry& entry, std::string_view path, std::string_view link,
+           std::string_view xattrs) override {
+    out_.add(entry, path, link, xattrs);
+  }
+
+ private:
+  TableBuilder& out_;
+};
+
 }  // namespace
 
-Table resolve(const Table* below, const Table& layer) { return Resolver(below, layer).run(); }
+Table resolve(const Table* below, const Table& layer, TableBuilder out) {
+  const ProfileTimer timer(ProfilePart::merge);
+  DeltaSink delta(out);
+  Resolver(below, layer).run(delta);
+  return std::move(out).finish();
+}
+
+Table apply(const Table* below, const Table& layer, TableBuilder out) {
+  const ProfileTimer timer(ProfilePart::merge);
+  Merger merger(below, out);
+  Resolver(below, layer).run(merger);
+  return std::move(out).finish();
+}
 
 }  // namespace fastlayers::table

@@ -5,7 +5,9 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 #include "digest/xxh3.hpp"
+#include "sys/node.hpp"
 
 namespace fastlayers::table {
 
@@ -30,6 +32,10 @@ static_assert(sizeof(digest::DiffId) == 32);
 constexpr char kMagic[8] = {'F', 'L', 'T', 'A', 'B', 'L', 'E', '1'};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::uint64_t kMaxHeapBytes = std::uint64_t{1} << 30;
+// What a builder with a folder holds in memory.
+constexpr std::size_t kEntriesHeld = 8192;
+constexpr std::size_t kHeapHeld = std::size_t{1} << 20;
+constexpr std::size_t kChecksumPiece = std::size_t{4} << 20;
 
 [[noreturn]] void damaged(const std::string& path, const std::string& what) {
   throw Error(ErrorKind::corrupt, "file table " + path + ": " + what);
@@ -56,8 +62,39 @@ void check_header(const FileHeader& header, const std::string& path) {
   }
 }
 
+FileHeader header_of(Order order, const Totals& totals, std::uint32_t link_groups) {
+  FileHeader header{};
+  std::memcpy(header.magic, kMagic, sizeof(kMagic));
+  header.version = kVersion;
+  header.order = static_cast<std::uint32_t>(order);
+  header.entry_count = totals.entries;
+  header.link_groups = link_groups;
+  header.stream_bytes = totals.stream_bytes;
+  header.content_bytes = totals.content_bytes;
+  return header;
+}
+
+std::uint64_t entry_offset(std::size_t index) { return sizeof(FileHeader) + index * sizeof(Entry); }
+
+template <class Record>
+Bytes bytes_of(const Record& record) {
+  return std::as_bytes(std::span(&record, 1));
+}
+
 Totals totals_of(const FileHeader& header) {
   return {header.entry_count, header.stream_bytes, header.content_bytes};
+}
+
+// Of everything behind the header of a table file.
+std::uint64_t checksum_of(const sys::Mapping& file) {
+  digest::Xxh3Stream64 checksum;
+  for (Bytes rest = file.bytes().subspan(sizeof(FileHeader)); !rest.empty();) {
+    const Bytes piece = rest.first(std::min(rest.size(), kChecksumPiece));
+    checksum.update(piece);
+    rest = rest.subspan(piece.size());
+    if (!rest.empty()) file.release_pages();
+  }
+  return checksum.finish();
 }
 
 std::size_t common_prefix(std::string_view a, std::string_view b) {
@@ -137,6 +174,7 @@ Totals Table::read_totals(const std::string& path) {
 }
 
 Table Table::open(const std::string& path) {
+  ProfileTimer timer(ProfilePart::table);
   const sys::Fd file = sys::open(path, O_RDONLY);
   Table table;
   table.mapping_ = sys::Mapping(file.get());
@@ -152,40 +190,48 @@ Table Table::open(const std::string& path) {
       header.entry_count * sizeof(Entry) + layer_bytes + header.heap_bytes != room) {
     damaged(path, "its length is not what its header says");
   }
-  const std::byte* at = all.data() + sizeof(header);
-  if (digest::xxh3_64({at, room}) != header.checksum) damaged(path, "its checksum is wrong");
-  table.order_ = static_cast<Order>(header.order);
-  table.link_groups_ = header.link_groups;
-  table.totals_ = totals_of(header);
-  table.entries_ = {reinterpret_cast<const Entry*>(at), header.entry_count};
-  at += header.entry_count * sizeof(Entry);
-  table.layers_ = {reinterpret_cast<const digest::DiffId*>(at), header.layer_count};
-  at += layer_bytes;
-  table.heap_ = {at, header.heap_bytes};
+  if (checksum_of(table.mapping_) != header.checksum) damaged(path, "its checksum is wrong");
+  table.adopt_mapping();
   for (std::size_t i = 0; i < table.entries_.size(); ++i) {
     check_entry(table.entries_[i], i, header.layer_count, header.heap_bytes, path);
+    table.passed(i);
   }
   return table;
 }
 
-void Table::save(const std::string& path) const {
-  FileHeader header{};
-  std::memcpy(header.magic, kMagic, sizeof(kMagic));
-  header.version = kVersion;
-  header.order = static_cast<std::uint32_t>(order_);
-  header.entry_count = entries_.size();
+// Takes the parts from a mapping whose lengths have been checked.
+void Table::adopt_mapping() {
+  FileHeader header;
+  const std::byte* at = mapping_.bytes().data();
+  std::memcpy(&header, at, sizeof(header));
+  order_ = static_cast<Order>(header.order);
+  link_groups_ = header.link_groups;
+  totals_ = totals_of(header);
+  at += sizeof(header);
+  entries_ = {reinterpret_cast<const Entry*>(at), header.entry_count};
+  at += header.entry_count * sizeof(Entry);
+  layers_ = {reinterpret_cast<const digest::DiffId*>(at), header.layer_count};
+  at += header.layer_count * sizeof(digest::DiffId);
+  heap_ = {at, header.heap_bytes};
+}
+
+void Table::save(const std::string& path) {
+  const ProfileTimer timer(ProfilePart::table, entries_.size_bytes() + heap_.size());
+  if (file_.fd) {
+    sys::link_file(file_, path);
+    file_ = {};
+    return;
+  }
+  FileHeader header = header_of(order_, totals_, link_groups_);
   header.heap_bytes = heap_.size();
   header.layer_count = static_cast<std::uint32_t>(layers_.size());
-  header.link_groups = link_groups_;
-  header.stream_bytes = totals_.stream_bytes;
-  header.content_bytes = totals_.content_bytes;
   const Bytes parts[] = {std::as_bytes(entries_), std::as_bytes(layers_), heap_};
   digest::Xxh3Stream64 checksum;
   for (const Bytes part : parts) checksum.update(part);
   header.checksum = checksum.finish();
   const std::string temporary = path + ".tmp";
   const sys::Fd file = sys::open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  sys::write_all(file.get(), {reinterpret_cast<const std::byte*>(&header), sizeof(header)});
+  sys::write_all(file.get(), bytes_of(header));
   for (const Bytes part : parts) sys::write_all(file.get(), part);
   sys::rename(temporary, path);
 }
@@ -231,7 +277,7 @@ std::size_t Table::subtree_end(std::size_t index) const {
 }
 
 std::uint64_t TableBuilder::append(std::string_view bytes) {
-  const std::uint64_t offset = heap_.size();
+  const std::uint64_t offset = heap_written_ + heap_.size();
   if (offset + bytes.size() > kMaxHeapBytes) {
     throw Error(ErrorKind::limit, "names, links and attributes take more than 1 GiB");
   }
@@ -239,12 +285,39 @@ std::uint64_t TableBuilder::append(std::string_view bytes) {
   return offset;
 }
 
+// The parent is one of the directories that lead to the record before.
+std::uint32_t TableBuilder::parent_of(std::string_view path, std::size_t name_offset) {
+  std::uint32_t parent = kNoParent;
+  if (path.empty()) {
+    ancestors_.clear();
+  } else {
+    const std::string_view wanted = path.substr(0, name_offset == 0 ? 0 : name_offset - 1);
+    const std::string_view last = last_path_;
+    while (!ancestors_.empty() && last.substr(0, ancestors_.back().path_length) != wanted) {
+      ancestors_.pop_back();
+    }
+    if (ancestors_.empty()) {
+      throw Error(ErrorKind::corrupt,
+                  "file table: no record for the directory of " + std::string(path));
+    }
+    parent = ancestors_.back().index;
+  }
+  ancestors_.push_back({static_cast<std::uint32_t>(size()), path.size()});
+  last_path_ = path;
+  return parent;
+}
+
 Entry& TableBuilder::add(Entry entry, std::string_view path, std::string_view link,
                          std::string_view xattrs) {
-  entry.path_offset = append(path);
-  entry.path_length = static_cast<std::uint32_t>(path.size());
+  if (!folder_.empty()) {
+    if (entries_.size() >= kEntriesHeld) write_entries();
+    if (heap_.size() >= kHeapHeld) write_heap();
+  }
   const auto slash = path.rfind('/');
   entry.name_offset = slash == std::string_view::npos ? 0 : static_cast<std::uint32_t>(slash + 1);
+  if (order_ == Order::path) entry.parent = parent_of(path, entry.name_offset);
+  entry.path_offset = append(path);
+  entry.path_length = static_cast<std::uint32_t>(path.size());
   entry.link_offset = link.empty() ? 0 : append(link);
   entry.link_length = static_cast<std::uint32_t>(link.size());
   entry.xattr_offset = xattrs.empty() ? 0 : append(xattrs);
@@ -253,12 +326,67 @@ Entry& TableBuilder::add(Entry entry, std::string_view path, std::string_view li
   return entries_.back();
 }
 
-void TableBuilder::reserve(std::size_t entries, std::size_t heap_bytes) {
-  entries_.reserve(entries);
-  heap_.reserve(heap_bytes);
+void TableBuilder::write_entries() {
+  if (!entry_file_.fd) entry_file_ = sys::create_temporary(folder_);
+  sys::write_all_at(entry_file_.fd.get(), std::as_bytes(std::span(entries_)),
+                    entry_offset(entries_written_));
+  entries_written_ += entries_.size();
+  entries_.clear();
+}
+
+void TableBuilder::write_heap() {
+  if (!heap_file_.fd) heap_file_ = sys::create_temporary(folder_);
+  sys::write_all_at(heap_file_.fd.get(), std::as_bytes(std::span(heap_)), heap_written_);
+  heap_written_ += heap_.size();
+  heap_.clear();
+}
+
+Entry TableBuilder::entry(std::size_t index) const {
+  if (index >= entries_written_) return entries_[index - entries_written_];
+  Entry entry;
+  sys::read_at(entry_file_.fd.get(), std::as_writable_bytes(std::span(&entry, 1)),
+               entry_offset(index));
+  return entry;
+}
+
+void TableBuilder::replace(std::size_t index, const Entry& entry) {
+  if (index >= entries_written_) {
+    entries_[index - entries_written_] = entry;
+  } else {
+    sys::write_all_at(entry_file_.fd.get(), bytes_of(entry), entry_offset(index));
+  }
+}
+
+// Completes the file: layers and heap behind the records, the header in front of them.
+void TableBuilder::write_rest() {
+  write_entries();
+  const int file = entry_file_.fd.get();
+  std::uint64_t end = entry_offset(entries_written_);
+  sys::write_all_at(file, std::as_bytes(std::span(layers_)), end);
+  end += layers_.size() * sizeof(digest::DiffId);
+  if (heap_file_.fd) {
+    sys::seek(file, end);
+    sys::copy_range(heap_file_.fd.get(), 0, file, heap_written_);
+  }
+  sys::write_all_at(file, std::as_bytes(std::span(heap_)), end + heap_written_);
+  FileHeader header = header_of(order_, totals_, link_groups_);
+  header.heap_bytes = heap_written_ + heap_.size();
+  header.layer_count = static_cast<std::uint32_t>(layers_.size());
+  header.checksum = checksum_of(sys::Mapping(file));
+  sys::write_all_at(file, bytes_of(header), 0);
 }
 
 Table TableBuilder::finish() && {
+  const ProfileTimer timer(ProfilePart::table);
+  totals_.entries = size();
+  if (entries_written_ != 0 || heap_written_ != 0) {
+    write_rest();
+    Table table;
+    table.mapping_ = sys::Mapping(entry_file_.fd.get());
+    table.file_ = std::move(entry_file_);
+    table.adopt_mapping();
+    return table;
+  }
   Table table;
   table.order_ = order_;
   table.link_groups_ = link_groups_;
@@ -268,31 +396,7 @@ Table TableBuilder::finish() && {
   table.entries_ = table.owned_entries_;
   table.layers_ = table.owned_layers_;
   table.heap_ = std::as_bytes(std::span<const char>(table.owned_heap_));
-  table.totals_ = {table.owned_entries_.size(), totals_.stream_bytes, totals_.content_bytes};
-  if (order_ == Order::path) {
-    // The chain of directories that lead to the record before: the parent is on it.
-    std::vector<std::uint32_t> chain;
-    for (std::uint32_t i = 0; i < table.owned_entries_.size(); ++i) {
-      Entry& entry = table.owned_entries_[i];
-      const std::string_view path = table.path(entry);
-      if (path.empty()) {
-        entry.parent = kNoParent;
-        chain.assign(1, i);
-        continue;
-      }
-      const std::string_view wanted =
-          entry.name_offset == 0 ? std::string_view() : path.substr(0, entry.name_offset - 1U);
-      while (!chain.empty() && table.path(table.owned_entries_[chain.back()]) != wanted) {
-        chain.pop_back();
-      }
-      if (chain.empty()) {
-        throw Error(ErrorKind::corrupt,
-                    "file table: no record for the directory of " + std::string(path));
-      }
-      entry.parent = chain.back();
-      chain.push_back(i);
-    }
-  }
+  table.totals_ = totals_;
   return table;
 }
 

@@ -41,7 +41,9 @@ class Table {
  public:
   // Maps and checks a table file; anything out of bounds is Error(corrupt).
   static Table open(const std::string& path);
-  void save(const std::string& path) const;  // temporary file and rename; not synced
+  // By rename or link, so that it appears complete; not synced. A table that was built in a folder
+  // must be saved on the same file system.
+  void save(const std::string& path);
 
   // Reads the header alone.
   static Totals read_totals(const std::string& path);
@@ -59,6 +61,15 @@ class Table {
   std::string_view name(const Entry& e) const { return path(e).substr(e.name_offset); }
   std::string_view link(const Entry& e) const { return text(e.link_offset, e.link_length); }
   Xattrs xattrs(const Entry& e) const;  // sorted by name
+  std::string_view encoded_xattrs(const Entry& e) const {
+    return text(e.xattr_offset, e.xattr_length);
+  }
+
+  // A pass over a table that lies in a file calls this for every record, with its index: the
+  // memory of what was read is let go of now and then.
+  void passed(std::size_t index) const {
+    if (index % kRecordsHeld == kRecordsHeld - 1) mapping_.release_pages();
+  }
 
   // Path order only: the entry at exactly `path`, by binary search; nothing is followed.
   std::optional<std::size_t> find(std::string_view path) const;
@@ -67,6 +78,8 @@ class Table {
 
  private:
   friend class TableBuilder;
+  static constexpr std::size_t kRecordsHeld = 16384;
+  void adopt_mapping();
   std::string_view text(std::uint64_t offset, std::uint32_t length) const {
     return as_text(heap_).substr(offset, length);
   }
@@ -80,6 +93,7 @@ class Table {
   std::vector<char> owned_heap_;  // a vector, not a string: moving it keeps its address
   Totals totals_;
   sys::Mapping mapping_;
+  sys::TemporaryFile file_;  // of a table that was built in a folder and has no name yet
 };
 
 // Compares two paths in path order: as if '/' sorted before every other byte.
@@ -88,11 +102,14 @@ int compare_paths(std::string_view a, std::string_view b);
 // Encodes xattrs for the heap; decode is Table::xattrs.
 std::string encode_xattrs(const std::vector<std::pair<std::string, std::string>>& xattrs);
 
-// Appends records; finish() computes parents (path order) and yields the Table.
+// Appends records and yields the Table. Given a folder, what exceeds a few MiB lies in unnamed
+// files there, so that memory does not grow with the number of records.
 class TableBuilder {
  public:
-  explicit TableBuilder(Order order) : order_(order) {}
-  // Offsets and lengths of path, link and xattrs are filled in here; `entry` gives the rest.
+  explicit TableBuilder(Order order, std::string folder = {})
+      : order_(order), folder_(std::move(folder)) {}
+  // Offsets and lengths of path, link and xattrs are filled in here, in path order the parent too;
+  // `entry` gives the rest. What is returned may be changed until the next call.
   Entry& add(Entry entry, std::string_view path, std::string_view link, std::string_view xattrs);
   void add_layer(const digest::DiffId& layer) { layers_.push_back(layer); }
   void set_link_groups(std::uint32_t count) { link_groups_ = count; }
@@ -100,19 +117,37 @@ class TableBuilder {
     totals_.stream_bytes = stream_bytes;
     totals_.content_bytes = content_bytes;
   }
-  void reserve(std::size_t entries, std::size_t heap_bytes);
-  std::size_t size() const { return entries_.size(); }
-  Entry& entry(std::size_t index) { return entries_[index]; }
+  std::size_t size() const { return entries_written_ + entries_.size(); }
+  Entry entry(std::size_t index) const;
+  void replace(std::size_t index, const Entry& entry);
   Table finish() &&;
 
  private:
+  struct Ancestor {
+    std::uint32_t index;
+    std::size_t path_length;
+  };
+
   std::uint64_t append(std::string_view bytes);
+  std::uint32_t parent_of(std::string_view path, std::size_t name_offset);
+  void write_entries();
+  void write_heap();
+  void write_rest();
+
   Order order_;
+  std::string folder_;
   std::uint32_t link_groups_ = 0;
-  std::vector<Entry> entries_;
+  std::vector<Entry> entries_;  // those not in entry_file_ yet
   std::vector<digest::DiffId> layers_;
-  std::vector<char> heap_;
+  std::vector<char> heap_;  // what is not in heap_file_ yet
   Totals totals_;
+  sys::TemporaryFile entry_file_;
+  sys::TemporaryFile heap_file_;
+  std::size_t entries_written_ = 0;
+  std::uint64_t heap_written_ = 0;
+  // Path order: the directories that lead to the last record, and its path.
+  std::vector<Ancestor> ancestors_;
+  std::string last_path_;
 };
 
 }  // namespace fastlayers::table

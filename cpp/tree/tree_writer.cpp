@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/profile.hpp"
 #include "sys/file.hpp"
 #include "sys/node.hpp"
 #include "tar/text.hpp"
@@ -258,6 +259,7 @@ class TreeWriter {
 
 void write_tree(const Table& table, int root_fd, const DataFile& data,
                 const WriteOptions& options) {
+  const ProfileTimer timer(ProfilePart::tree);
   TreeWriter(table, root_fd, data, options).run();
 }
 
