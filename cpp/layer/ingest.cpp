@@ -18,7 +18,11 @@ constexpr std::size_t kChunkBytes = 256 * 1024;
 constexpr std::size_t kQueueChunks = 6;
 
 struct Chunk {
-  std::unique_ptr<std::byte[]> bytes;
+  Bytes view() const { return {bytes, size}; }
+  MutableBytes room() const { return {bytes + size, kChunkBytes - size}; }
+  explicit operator bool() const { return bytes != nullptr; }
+
+  std::byte* bytes = nullptr;  // the pool's
   std::size_t size = 0;
 };
 
@@ -27,19 +31,27 @@ class ChunkPool {
  public:
   Chunk take() {
     const std::lock_guard lock(mutex_);
-    if (free_.empty()) return {std::make_unique_for_overwrite<std::byte[]>(kChunkBytes), 0};
-    Chunk chunk = std::move(free_.back());
-    free_.pop_back();
-    chunk.size = 0;
-    return chunk;
+    if (!free_.empty()) {
+      Chunk chunk = free_.back();
+      free_.pop_back();
+      return chunk;
+    }
+    if (used_ == kChunks) throw Error(ErrorKind::invalid, "the pipeline has lost its chunks");
+    return {memory_.mutable_bytes().data() + kChunkBytes * used_++, 0};
   }
-  void give(Chunk chunk) {
+  void give(Chunk& chunk) {
     const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(chunk));
+    free_.push_back({chunk.bytes, 0});
+    chunk = {};
   }
 
  private:
+  // Two full queues, and what the three threads have in hand.
+  static constexpr std::size_t kChunks = 2 * kQueueChunks + 4;
+
   std::mutex mutex_;
+  sys::Mapping memory_ = sys::Mapping::anonymous(kChunks * kChunkBytes);
+  std::size_t used_ = 0;
   std::vector<Chunk> free_;
 };
 
@@ -53,7 +65,7 @@ class ChunkSource : public Source {
   std::size_t read(MutableBytes buffer) override {
     if (at_ == chunk_.size && !next()) return 0;
     const std::size_t count = std::min(buffer.size(), chunk_.size - at_);
-    std::memcpy(buffer.data(), chunk_.bytes.get() + at_, count);
+    std::memcpy(buffer.data(), chunk_.bytes + at_, count);
     at_ += count;
     return count;
   }
@@ -66,13 +78,11 @@ class ChunkSource : public Source {
 
  private:
   bool next() {
-    if (chunk_.bytes) pool_.give(std::move(chunk_));
-    chunk_ = {};
+    if (chunk_) pool_.give(chunk_);
     at_ = 0;
-    auto chunk = queue_.pop();
-    if (!chunk) return false;
-    chunk_ = std::move(*chunk);
-    return true;
+    const auto chunk = queue_.pop();
+    if (chunk) chunk_ = *chunk;
+    return chunk.has_value();
   }
 
   ChunkQueue& queue_;
@@ -139,14 +149,13 @@ struct Ingest::Pipeline {
       ProfileTimer timer(ProfilePart::inflate);
       Chunk chunk = pool.take();
       while (chunk.size < kChunkBytes) {
-        const std::size_t count =
-            source->read({chunk.bytes.get() + chunk.size, kChunkBytes - chunk.size});
+        const std::size_t count = source->read(chunk.room());
         if (count == 0) break;
         chunk.size += count;
       }
       const bool last = chunk.size < kChunkBytes;
       timer.add_bytes(chunk.size);
-      if (chunk.size > 0 && !inflated.push(std::move(chunk))) return;
+      if (chunk.size > 0 && !inflated.push(chunk)) return;
       if (last) break;
     }
     inflated.close();
@@ -157,7 +166,7 @@ struct Ingest::Pipeline {
     tar::Reader reader(recorder);
     digest::Sha256 hash;
     while (auto chunk = inflated.pop()) {
-      const Bytes bytes{chunk->bytes.get(), chunk->size};
+      const Bytes bytes = chunk->view();
       {
         const ProfileTimer timer(ProfilePart::hash_tar, bytes.size());
         hash.update(bytes);
@@ -165,7 +174,7 @@ struct Ingest::Pipeline {
       if (!plain()) keep(bytes);
       const ProfileTimer timer(ProfilePart::record, bytes.size());
       reader.feed(bytes);
-      pool.give(std::move(*chunk));
+      pool.give(*chunk);
     }
     if (inflated.cancelled()) return;
     reader.finish();
@@ -195,7 +204,7 @@ struct Ingest::Pipeline {
       throw Error(ErrorKind::digest_mismatch,
                   "it is longer than the " + std::to_string(*expected.size) + " bytes announced");
     }
-    const Bytes bytes{current.bytes.get(), current.size};
+    const Bytes bytes = current.view();
     if (!begun) begin(bytes);
     if (plain()) {
       // A plain tar is its own blob: nothing to decode, hash or keep twice.
@@ -207,7 +216,7 @@ struct Ingest::Pipeline {
       }
       blob.write(bytes);
     }
-    if (!(plain() ? inflated : received).push(std::move(current))) rethrow();
+    if (!(plain() ? inflated : received).push(current)) rethrow();
     current = {};
   }
 
@@ -284,8 +293,8 @@ Ingest::~Ingest() = default;
 MutableBytes Ingest::space() {
   if (!pipeline_) throw Error(ErrorKind::invalid, "the layer is finished or was given up");
   Chunk& current = pipeline_->current;
-  if (!current.bytes) current = pipeline_->pool.take();
-  return {current.bytes.get() + current.size, kChunkBytes - current.size};
+  if (!current) current = pipeline_->pool.take();
+  return current.room();
 }
 
 void Ingest::advance(std::size_t count) {

@@ -353,6 +353,16 @@ Mapping Mapping::writable(int fd, std::uint64_t bytes) {
   return mapping;
 }
 
+Mapping Mapping::anonymous(std::size_t bytes) {
+  void* address =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address == MAP_FAILED) throw_errno("map memory");
+  Mapping mapping;
+  mapping.address_ = address;
+  mapping.length_ = bytes;
+  return mapping;
+}
+
 void Mapping::release_pages() const noexcept {
   if (address_ != nullptr) ::madvise(address_, length_, MADV_DONTNEED);
 }

@@ -104,6 +104,8 @@ class Mapping {
   // A new file's first `bytes` bytes, zero at first, for writing. Their room on the disk is taken
   // beforehand: what a full disk refuses is an error here, not a signal later.
   static Mapping writable(int fd, std::uint64_t bytes);
+  // Memory that goes back to the system as a whole, which the heap's does not always.
+  static Mapping anonymous(std::size_t bytes);
 
   Bytes bytes() const { return {static_cast<const std::byte*>(address_), length_}; }
   MutableBytes mutable_bytes() { return {static_cast<std::byte*>(address_), length_}; }

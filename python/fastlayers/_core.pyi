@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Callable
-from typing import final
+from typing import Self, final
 
 from typing_extensions import Buffer
 
@@ -146,3 +146,23 @@ def launch(spec: LaunchSpec, started: Callable[[int], None] | None = None) -> tu
     """Runs the container to its end; returns Docker's exit code, and why output or log are
     incomplete ("": they are not). Raises CommandNotFoundError
     (127), NotExecutableError (126) or another error (125) if it could not start."""
+
+def start_profile() -> None:
+    """Begins counting where the time goes, anew; children that are forked from now on count too."""
+
+def stop_profile() -> tuple[int, list[tuple[str, int, int, int]]]:
+    """Ends it. The wall's nanoseconds, and for each part that happened: name, nanoseconds, calls,
+    bytes. Parts of different threads overlap. InvalidError if none was begun."""
+
+def add_to_profile(part: str, busy_ns: int, bytes: int = 0) -> None:
+    """Counts what was measured elsewhere; nothing if no profile is taken."""
+
+@final
+class ProfileTimer:
+    """A `with` block whose time, less that of the timers within, goes to a part of the profile if
+    one is taken. Not to be held over a `yield`."""
+
+    def __init__(self, part: str) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+    def add_bytes(self, bytes: int) -> None: ...

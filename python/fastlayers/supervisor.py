@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from fastlayers import errors
+from fastlayers import _core, errors
 from fastlayers.errors import FastlayersError, HostError
 from fastlayers.host import host_error
 from fastlayers.launcher import run_to_end
@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastlayers import _core
     from fastlayers.container import Container
     from fastlayers.lock import FileLock
 
@@ -40,9 +39,10 @@ def start_in_background(
     os.close(write_end)
     lock.release()
     try:
-        os.waitpid(child, 0)
-        with open(read_end, "rb") as pipe:
-            report = pipe.read()
+        with _core.ProfileTimer("wait_workers"):
+            os.waitpid(child, 0)
+            with open(read_end, "rb") as pipe:
+                report = pipe.read()
     except ChildProcessError:  # the host program reaps all children itself
         with open(read_end, "rb") as pipe:
             report = pipe.read()

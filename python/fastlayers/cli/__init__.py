@@ -14,11 +14,28 @@ from fastlayers.errors import FastlayersError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
     from typing import NoReturn, TextIO
 
+
+def _check_profile(text: str) -> str:
+    return "" if text in ("text", "json") else 'must be "text" or "json"'
+
+
+# Every verb has it too: it is remembered when the command has been typed already.
+PROFILE = flags.Flag(
+    "profile",
+    "",
+    "string",
+    "Print to stderr where the time went (text or json)",
+    value_name='string[="text"]',
+    check=_check_profile,
+    bare="text",
+)
 GLOBAL_FLAGS = (
     flags.Flag("backend", "", "string", "How layers are mounted: erofs or overlay"),
+    PROFILE,
     flags.Flag("root", "", "string", "Folder of the store (overrides FASTLAYERS_ROOT)"),
     flags.Flag("version", "v", "bool", "Print version information and quit"),
 )
@@ -91,6 +108,9 @@ GROUPS = {
     "system": {"info": "info"},
 }
 
+# What remains to be done when the command has ended and its errors are printed.
+_at_end: list[Callable[[], None]] = []
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line (without the program's name) and returns its exit code.
@@ -121,6 +141,8 @@ def main(argv: list[str] | None = None) -> int:
         if not _is_interrupt(error):
             raise
         code = 130
+    while _at_end:
+        _at_end.pop()()
     if argv is None:
         _leave(code)
     return code
@@ -170,6 +192,8 @@ def _dispatch(argv: list[str]) -> int:
 
         print(one_line())
         return 0
+    if values.given("profile"):
+        _profile(values.text("profile"))
     words = values.args
     if not words:
         return _help("", sys.stderr)
@@ -206,7 +230,9 @@ def _run(module: str, path: str, words: list[str], root: str | None, backend: st
     usage = f"Usage:  fastlayers {path} {command.usage}".rstrip()
     hint = f"Run 'fastlayers {path} --help' for more information"
     try:
-        values = flags.parse(command.flags, words, interspersed=command.interspersed)
+        values = flags.parse((*command.flags, PROFILE), words, interspersed=command.interspersed)
+        if values.given("profile"):
+            _profile(values.text("profile"))
         smallest, largest = command.arguments
         if len(values.args) < smallest or (largest is not None and len(values.args) > largest):
             wants = _wants(smallest, largest)
@@ -223,6 +249,17 @@ def _run(module: str, path: str, words: list[str], root: str | None, backend: st
         return _report(text, error.exit_code)
     except CommandError as error:
         return _report(one_line(str(error)), error.exit_code)
+
+
+def _profile(form: str) -> None:
+    """From now on it is counted where the time goes; main() prints it at its end."""
+    import time
+
+    from fastlayers.cli import profile
+
+    if not _at_end:
+        profile.begin(time.process_time_ns())
+        _at_end.append(lambda: profile.report(form))
 
 
 def verb_module(module: str) -> ModuleType:

@@ -30,10 +30,11 @@ class Flag:
     """One flag. `kind` is "bool", "string", "int" or "list".
 
     `check` says what is wrong with a value ("" for nothing); `value_name` is the word the help
-    shows for the value ("" for the kind itself).
+    shows for the value ("" for the kind itself). With `bare` the value may be left out, and is this
+    one then; another is given by `--name=value` only.
     """
 
-    __slots__ = ("check", "default", "help", "kind", "name", "short", "value_name")
+    __slots__ = ("bare", "check", "default", "help", "kind", "name", "short", "value_name")
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Flag:
         default: bool | int | str | None = None,
         value_name: str = "",
         check: Callable[[str], str] | None = None,
+        bare: str = "",
     ) -> None:
         self.name = name
         self.short = short
@@ -53,6 +55,7 @@ class Flag:
         self.default = default
         self.value_name = value_name
         self.check = check
+        self.bare = bare
 
     def spelling(self) -> str:
         """The flag as error messages name it: "-e, --env" or "--rm"."""
@@ -169,6 +172,8 @@ class _Reader:
         if not equals:
             if flag.kind == "bool":
                 value = "true"
+            elif flag.bare:
+                value = flag.bare
             else:
                 following = self.next()
                 if following is None:

@@ -150,7 +150,8 @@ class _LayerCopy:
             groups.setdefault(layer.diff_id or id(layer), []).append(layer)
         records: dict[int, StoredLayer] = {}
         jobs: list[Callable[[], None]] = []
-        for group in groups.values():
+        # The largest first: it must not be the one that all others wait for in the end.
+        for group in sorted(groups.values(), key=lambda group: -group[0].size):
             missing = [layer for layer in group if not self._take_existing(layer, records)]
             if missing:
                 jobs.append(self._job(missing, records))

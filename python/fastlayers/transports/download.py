@@ -79,7 +79,9 @@ class BlobDownload:
             skip = offset - self._start_of(response, offset)
             while True:
                 try:
-                    data = response.read(_READ_BYTES, decode_content=False)
+                    with _core.ProfileTimer("network") as timer:
+                        data = response.read(_READ_BYTES, decode_content=False)
+                        timer.add_bytes(len(data))
                 except urllib3.exceptions.HTTPError as error:
                     raise self._session.broken(self._step, error) from None
                 self._session.check_cancelled()

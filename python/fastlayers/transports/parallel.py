@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from fastlayers import _core
+
 Result = TypeVar("Result")
 
 # An interrupted job is given this long to notice; it can only be stuck in a connection attempt,
@@ -59,7 +61,8 @@ def run_all(
             thread.start()
             started.append(thread)
         for _ in jobs:
-            failure = finished.get()
+            with _core.ProfileTimer("wait_workers"):
+                failure = finished.get()
             if failure is not None:
                 raise failure
     except BaseException:

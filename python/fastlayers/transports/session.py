@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 
 import urllib3
 
+from fastlayers import _core
 from fastlayers.errors import (
     InvalidError,
     LimitError,
@@ -68,7 +69,7 @@ class Session:
     ) -> urllib3.BaseHTTPResponse:
         """The response to a GET of an API path ("/v2/..."), its status 200, 206 or 416."""
         if not self._base_url:
-            with self._lock:
+            with self._lock, _core.ProfileTimer("network"):
                 self._base_url = self._base_url or find_base_url(self.registry, self._connections)
         scope = f"repository:{step.repository}:pull"
         return self._request(self._base_url + path, dict(headers or {}), step, scope)
@@ -87,7 +88,9 @@ class Session:
             parts: list[bytes] = []
             room = limit + 1
             while room > 0:
-                data = response.read(room, decode_content=True)
+                with _core.ProfileTimer("network") as timer:
+                    data = response.read(room, decode_content=True)
+                    timer.add_bytes(len(data))
                 if not data:
                     break
                 parts.append(data)
@@ -213,7 +216,8 @@ class Session:
     ) -> urllib3.BaseHTTPResponse:
         kinds = urllib3.exceptions
         try:
-            response = self._connections.open(method, url, headers, body)
+            with _core.ProfileTimer("network"):
+                response = self._connections.open(method, url, headers, body)
         except (kinds.NewConnectionError, kinds.ConnectTimeoutError, kinds.ProxyError) as error:
             self.check_cancelled()
             if self._reached:  # it was there a moment ago: worth another attempt

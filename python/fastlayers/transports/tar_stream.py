@@ -10,6 +10,7 @@ import os
 import tarfile
 from typing import IO
 
+from fastlayers import _core
 from fastlayers.errors import CorruptError, FastlayersError, HostError
 
 from .input import CHUNK_BYTES, host_error, open_regular
@@ -53,8 +54,10 @@ class TarStream:
             if found != size:
                 raise CorruptError(f"{path} has {found} bytes instead of {size}")
             self._header(name, tarfile.REGTYPE, 0o644, size)
-            copied = self._copy_by_kernel(source, size)
-            self._copy(source, path, copied, size)
+            with _core.ProfileTimer("write") as timer:
+                timer.add_bytes(size)
+                copied = self._copy_by_kernel(source, size)
+                self._copy(source, path, copied, size)
         finally:
             os.close(source)
         self._pad(_BLOCK)
