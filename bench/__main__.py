@@ -1,120 +1,101 @@
-"""`python -m bench run`: every contestant, interleaved, checked, then timed.
+"""Benchmarks: answers are checked first, contestants take turns, figures are kept.
 
-    python -m bench run [--scale 1.0] [--rounds 3] [--work DIR] [--json FILE]
-
-Prints a Markdown table of medians with the spread, and ratios to the first row. A store on a RAM
-disk (the default work folder) shows the CPU; a freshly made ext4 shows a user's disk.
+    python -m bench run [--quick] [--rounds N] [--only node-app,ml-app,archive]
+                        [--contestants NAME,...] [--place tmpfs|ext4|used-ext4] [--out DIR]
+    python -m bench compare OLD.json NEW.json
+    python -m bench images [--quick]
+    python -m bench report       the README's table and the charts, from bench/results
+    python -m bench micro        the core's parts beside the machine's limits
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import shutil
-import statistics
 import sys
-import tempfile
 from pathlib import Path
 
-from . import tree_digest
-from .contestants import Contestant, all_contestants
-from .images import make_image
-from .measure import Cost
-from .scenarios import load, start
+from . import report
+from .scenarios import SCENARIOS
+from .session import PLACES, Session, measure
+
+_RESULTS = Path(__file__).parent / "results"
+_README = Path(__file__).parents[1] / "README.md"
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("verb", choices=["run"])
-    parser.add_argument("--scale", type=float, default=1.0, help="1: 102,000 files, 0.88 GB")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--starts", type=int, default=20, help="containers a round")
-    parser.add_argument("--work", type=Path, default=Path("/dev/shm"))
-    parser.add_argument("--json", type=Path, help="write every measured figure to this file")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    run = verbs.add_parser("run", help="measure")
+    run.add_argument("--quick", action="store_true", help="small images, one round")
+    run.add_argument("--rounds", type=int)
+    run.add_argument("--only", default=",".join(SCENARIOS), help="scenarios")
+    run.add_argument("--contestants", default="", help="names; all that are installed if not given")
+    run.add_argument("--place", choices=PLACES, default="tmpfs", help="what stores lie on")
+    run.add_argument("--work", type=Path, default=Path("/dev/shm"), help="a RAM disk")
+    run.add_argument("--disk", type=Path, default=Path("/var/tmp"), help="for ext4 in a file")
+    run.add_argument("--out", type=Path, help="folder for PLACE.json and PLACE.svg")
+    compare = verbs.add_parser("compare", help="two sessions")
+    compare.add_argument("old", type=Path)
+    compare.add_argument("new", type=Path)
+    images = verbs.add_parser("images", help="build the images")
+    images.add_argument("--quick", action="store_true")
+    verbs.add_parser("report", help="the README's table and the charts")
     return parser.parse_args(argv)
 
 
-def _row(name: str, seconds: list[float], first: float, more: str) -> str:
-    middle = statistics.median(seconds)
-    spread = f"{min(seconds):.3f} to {max(seconds):.3f}"
-    return f"| {name} | {middle:.3f} s | {spread} | {middle / first:.1f} | {more} |"
-
-
-def _report(loads: dict[str, list[Cost]], starts: dict[str, list[Cost]]) -> None:
-    print(
-        "\n| load until runnable | median | spread | ratio | peak memory |\n|---|---|---|---|---|"
+def _run(args: argparse.Namespace) -> int:
+    session = Session(
+        place=args.place,
+        quick=args.quick,
+        rounds=args.rounds or (1 if args.quick else 3),
+        scenarios=args.only.split(","),
+        contestants=[name for name in args.contestants.split(",") if name],
+        work=args.work,
+        disk=args.disk,
     )
-    first = statistics.median(cost.seconds for cost in next(iter(loads.values())))
-    for name, costs in loads.items():
-        peak = max(cost.peak_bytes for cost in costs) / 1e6
-        print(_row(name, [cost.seconds for cost in costs], first, f"{peak:.0f} MB"))
-    print(
-        "\n| run --rm IMAGE true | median | spread | ratio | over the interpreter |\n"
-        "|---|---|---|---|---|"
-    )
-    bare = statistics.median(cost.seconds for cost in starts["python -c pass"])
-    named = {name: [c.seconds for c in costs] for name, costs in starts.items() if costs}
-    first = statistics.median(next(iter(named.values())))
-    for name, seconds in named.items():
-        over = (statistics.median(seconds) - bare) * 1e3
-        print(_row(name, seconds, first, f"{over:.1f} ms" if "fastlayers" in name else ""))
+    figures = measure(session)
+    print("\n" + report.table(figures))
+    if args.out:
+        args.out.mkdir(exist_ok=True)
+        (args.out / f"{args.place}.json").write_text(json.dumps(figures, indent=1) + "\n")
+        (args.out / f"{args.place}.svg").write_text(report.chart(figures))
+    return 0
 
 
-def _start(contestant: Contestant, work: Path, count: int) -> list[Cost]:
-    """Containers one after the other; none, and why, where it cannot start any on this machine."""
-    try:
-        costs = [start.measure(contestant, work) for _ in range(count)]
-    except RuntimeError as error:
-        print(f"skipped: {contestant.name}: run: {str(error).rpartition('failed: ')[2].strip()}")
-        return []
-    return [cost for cost in costs if cost is not None]
+def _report() -> int:
+    text = ""
+    for file in sorted(_RESULTS.glob("*.json")):
+        figures = json.loads(file.read_text())
+        file.with_suffix(".svg").write_text(report.chart(figures))
+        title = {"tmpfs": "RAM disk", "ext4": "freshly made ext4", "used-ext4": "used ext4"}
+        text += f"\nStores on a {title[figures['place']]}"
+        text += f" ([chart](bench/results/{file.stem}.svg)):\n\n" + report.table(figures)
+    report.replace_between_marks(_README, text)
+    return 0
 
 
 def main(argv: list[str]) -> int:
     """The command."""
+    if argv[:1] == ["micro"]:
+        from .micro.run import main as micro
+
+        return micro(argv[1:])
     args = _arguments(argv)
-    contestants: list[Contestant] = []
-    for contestant in all_contestants():
-        why = contestant.missing()
-        if why is None:
-            contestants.append(contestant)
-        else:
-            print(f"skipped: {contestant.name}: {why}")
-    image = make_image(args.scale)
-    print(
-        f"{image.files} entries, {image.tar_bytes / 1e6:.0f} MB of tar, "
-        f"{image.blob_bytes / 1e6:.0f} MB gzip"
-    )
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    reference = tree_digest.of_image(image)
-    loads: dict[str, list[Cost]] = {c.name: [] for c in contestants}
-    starts: dict[str, list[Cost]] = {c.name: [] for c in contestants}
-    starts["python -c pass"] = []
-    for round_number in range(args.rounds):
-        for contestant in contestants:
-            work = Path(tempfile.mkdtemp(prefix="fastlayers-bench-", dir=args.work))
-            try:
-                checked = reference if round_number == 0 else ""
-                loads[contestant.name].append(load.measure(contestant, image, work, checked))
-                starts[contestant.name] += _start(contestant, work, args.starts)
-            finally:
-                contestant.clean(work)
-        starts["python -c pass"] += [start.interpreter() for _ in range(args.starts)]
-    _report(loads, starts)
-    if args.json:
-        figures = {
-            "image": {"entries": image.files, "tar_bytes": image.tar_bytes},
-            "machine": {"platform": platform.platform(), "cores": os.cpu_count()},
-            "load_seconds": {n: [c.seconds for c in costs] for n, costs in loads.items()},
-            "start_seconds": {n: [c.seconds for c in costs] for n, costs in starts.items()},
-        }
-        args.json.write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+    if args.verb == "run":
+        return _run(args)
+    if args.verb == "images":
+        from .images import RECIPES, bench_image
+
+        for name in RECIPES:
+            image = bench_image(name, quick=args.quick)
+            print(f"{image.name}: {image.summary}")
+        return 0
+    if args.verb == "compare":
+        print(report.compare(*(json.loads(file.read_text()) for file in (args.old, args.new))))
+        return 0
+    return _report()
 
 
 if __name__ == "__main__":
-    if shutil.which("busybox") is None:
-        sys.exit("bench: install busybox-static (apt-get install busybox-static)")
     sys.exit(main(sys.argv[1:]))

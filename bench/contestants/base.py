@@ -1,40 +1,127 @@
-"""What a contestant can do."""
+"""What a contestant can be asked; each implements what its engine can do."""
 
 from __future__ import annotations
 
+import os
 import shutil
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
 from pathlib import Path
 
-from ..images import BenchImage
-from ..measure import Cost
+from .. import tree
+from ..layout import BenchImage
+from ..measure import Cost, run
 
 
-class Contestant(ABC):
-    """An engine with a store of its own in a folder `work` that is empty before load()."""
+class Unable(Exception):
+    """The engine has no such command."""
+
+
+class Contestant:
+    """An engine with a store of its own in `place`, between start() and stop()."""
 
     name: str
     program: str
 
+    def __init__(self) -> None:
+        self.place = Path()
+
     def missing(self) -> str | None:
-        """Why it cannot take part here, if it cannot."""
+        """Why it cannot take part; None if it can."""
         return None if shutil.which(self.program) else f"{self.program} is not installed"
 
-    @abstractmethod
-    def load(self, image: BenchImage, work: Path) -> Cost:
-        """From the OCI layout to where a container could start."""
+    def version(self) -> str:
+        """What it calls itself."""
+        done = subprocess.run([self.program, "--version"], capture_output=True, text=True)
+        return (done.stdout or done.stderr).strip().partition("\n")[0]
 
-    @abstractmethod
-    @contextmanager
-    def tree(self, work: Path) -> Iterator[Path]:
-        """The loaded image's root, to be looked at."""
+    def start(self, place: Path) -> None:
+        """Begins with an empty store in a folder that exists."""
+        self.place = place
 
-    def run(self, work: Path) -> Cost | None:
-        """One container that runs `true` and is removed; None if it cannot run any."""
-        return None
+    def stop(self) -> None:
+        """Ends what start() began. The folder is removed by the caller."""
 
-    def clean(self, work: Path) -> None:
-        """Removes everything in `work`."""
-        shutil.rmtree(work, ignore_errors=True)
+    def pull(self, reference: str, image: BenchImage) -> Cost:
+        """From a registry until a container could start."""
+        raise Unable
+
+    def load(self, archive: Path) -> Cost:
+        """A docker archive with uncompressed layers."""
+        raise Unable
+
+    def save(self, reference: str, target: Path) -> Cost:
+        """As a docker archive."""
+        raise Unable
+
+    def run(self, reference: str, command: list[str], name: str = "") -> Cost:
+        """A container with the host's network; without a name it is removed afterwards."""
+        raise Unable
+
+    def commit(self, container: str, reference: str) -> Cost:
+        """A stopped container as an image."""
+        raise Unable
+
+    def remove_container(self, name: str) -> None:
+        """A stopped container."""
+        raise Unable
+
+    def remove(self, reference: str) -> Cost:
+        """The image and all it alone needs."""
+        raise Unable
+
+    def references(self) -> list[str]:
+        """What the store says it holds."""
+        raise Unable
+
+    def tree(self, reference: str) -> tree.Tree:
+        """What the image is to a container of this engine."""
+        raise Unable
+
+
+class DockerWords(Contestant):
+    """An engine that is spoken to in docker's words."""
+
+    pull_options: tuple[str, ...] = ()
+    load_options: tuple[str, ...] = ("-q",)
+
+    def argv(self, *words: str | Path) -> list[str]:
+        """The command line for these words."""
+        return [self.program, *map(os.fspath, words)]
+
+    def pull(self, reference: str, image: BenchImage) -> Cost:
+        return run(self.argv("pull", "-q", *self.pull_options, reference))
+
+    def load(self, archive: Path) -> Cost:
+        return run(self.argv("load", *self.load_options, "-i", archive))
+
+    def save(self, reference: str, target: Path) -> Cost:
+        return run(self.argv("save", "-o", target, reference))
+
+    def run(self, reference: str, command: list[str], name: str = "") -> Cost:
+        kept = ["--name", name] if name else ["--rm"]
+        return run(self.argv("run", *kept, "--network", "host", reference, *command))
+
+    def commit(self, container: str, reference: str) -> Cost:
+        return run(self.argv("commit", container, reference))
+
+    def remove(self, reference: str) -> Cost:
+        return run(self.argv("rmi", reference))
+
+    def remove_container(self, name: str) -> None:
+        run(self.argv("rm", name))
+
+    def references(self) -> list[str]:
+        done = run(self.argv("images", "--format", "{{.Repository}}:{{.Tag}}"))
+        return done.output.decode().split()
+
+    def tree(self, reference: str) -> tree.Tree:
+        made = run(self.argv("create", "--network", "host", reference, "true"))
+        container = made.output.decode().split()[-1]
+        process = subprocess.Popen(self.argv("export", container), stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        with process:
+            found = tree.of_tar(process.stdout)
+        if process.returncode != 0:
+            raise RuntimeError(f"{self.name} cannot export {reference}")
+        run(self.argv("rm", container))
+        return found

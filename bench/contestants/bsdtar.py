@@ -1,13 +1,9 @@
-"""bsdtar: extracts the layers one after the other, without hashing or whiteouts: a lower bound for
-engines that make a file of every entry."""
+"""bsdtar -x of the layers: no registry, no hashing, no layer rules."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-from ..images import BenchImage
+from .. import tree
+from ..layout import BenchImage
 from ..measure import Cost, run
 from .base import Contestant
 
@@ -16,17 +12,15 @@ class Bsdtar(Contestant):
     name = "bsdtar -x"
     program = "bsdtar"
 
-    def load(self, image: BenchImage, work: Path) -> Cost:
-        root = work / "root"
+    def pull(self, reference: str, image: BenchImage) -> Cost:
+        root = self.place / "root"
         root.mkdir()
-        costs = [run(["bsdtar", "-xpf", layer, "-C", root]) for layer in image.layers]
-        return Cost(
-            sum(cost.seconds for cost in costs),
-            sum(cost.cpu_seconds for cost in costs),
-            max(cost.peak_bytes for cost in costs),
-            b"",
-        )
+        layers = " && ".join(self.command(str(layer.path)) for layer in image.layers)
+        return run(["sh", "-c", f"cd {root} && {layers}"])
 
-    @contextmanager
-    def tree(self, work: Path) -> Iterator[Path]:
-        yield work / "root"
+    def command(self, layer: str) -> str:
+        """The shell command that extracts one layer here."""
+        return f"bsdtar --numeric-owner -xpf {layer}"
+
+    def tree(self, reference: str) -> tree.Tree:
+        return tree.of_directory(self.place / "root")

@@ -1,51 +1,30 @@
-"""Podman with a store of its own."""
+"""Podman, with a store of its own."""
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from ..images import NAME, BenchImage
-from ..measure import Cost, run
-from .base import Contestant
+from .base import DockerWords
 
 
-class Podman(Contestant):
+class Podman(DockerWords):
     name = "podman"
     program = "podman"
+    pull_options = ("--tls-verify=false",)
 
-    def _command(self, work: Path, *words: str | Path) -> list[str | Path]:
-        return [
-            *("podman", "--root", work / "store", "--runroot", work / "run"),
-            *("--storage-driver", "overlay", "--cgroup-manager", "cgroupfs"),
-            *words,
-        ]
+    def argv(self, *words: str | Path) -> list[str]:
+        store = ["--root", self.place / "store", "--runroot", self.place / "run"]
+        store += ["--tmpdir", self.place / "tmp", "--storage-driver", "overlay"]
+        return ["podman", *map(os.fspath, [*store, "--cgroup-manager=cgroupfs", *words])]
 
-    def load(self, image: BenchImage, work: Path) -> Cost:
-        cost = run(self._command(work, "pull", f"oci:{image.layout}:{NAME}"))
-        self._image(work).write_bytes(cost.output.splitlines()[-1])
-        return cost
+    def start(self, place: Path) -> None:
+        super().start(place)
+        blobs = place / "blobs"
+        blobs.mkdir()
+        os.environ["TMPDIR"] = str(blobs)  # else they pass through another disk
 
-    def _image(self, work: Path) -> Path:
-        return work / "image-id"
-
-    @contextmanager
-    def tree(self, work: Path) -> Iterator[Path]:
-        image = self._image(work).read_text().strip()
-        mounted = run(self._command(work, "image", "mount", image)).output.decode().strip()
-        try:
-            yield Path(mounted)
-        finally:
-            run(self._command(work, "image", "umount", image))
-
-    def run(self, work: Path) -> Cost:
-        image = self._image(work).read_text().strip()
-        options = ("--rm", "--network", "host", "--cgroups", "disabled")
-        return run(self._command(work, "run", *options, image, "/bin/true"))
-
-    def clean(self, work: Path) -> None:
-        # Its store is a mount point of its own while a container or a mount has been in it.
-        subprocess.run(["umount", work / "store" / "overlay"], capture_output=True)
-        super().clean(work)
+    def stop(self) -> None:
+        os.environ.pop("TMPDIR", None)
+        subprocess.run(["umount", self.place / "store/overlay"], capture_output=True)

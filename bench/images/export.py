@@ -1,0 +1,81 @@
+"""Writes an image of a store as an OCI layout whose layers are level-6 gzip, as registries serve
+them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from fastlayers import Image, _core
+
+from ..layout import SUMMARY, BenchImage
+
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+_NAME = "org.opencontainers.image.ref.name"
+
+
+def write_layout(image: Image, target: BenchImage) -> None:
+    """The layout appears when it is complete, or not at all."""
+    folder = target.layout.with_suffix(".partial")
+    shutil.rmtree(folder, ignore_errors=True)
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    root = image.store.root
+    layers = [
+        {"mediaType": _LAYER, **_put_layer(Path(_core.blob_path(root, layer.digest)), blobs)}
+        for layer in image.layers
+    ]
+    raw_config = Path(_core.blob_path(root, image.id)).read_bytes()
+    config = {"mediaType": _CONFIG, **_put(raw_config, blobs)}
+    document = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": layers}
+    row = {"mediaType": _MANIFEST, **_put(_json(document), blobs)}
+    row["annotations"] = {_NAME: target.tag}
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    (folder / "index.json").write_bytes(_json({"schemaVersion": 2, "manifests": [row]}))
+    tars = [os.stat(_core.blob_path(root, layer.diff_id)).st_size for layer in image.layers]
+    figures = {
+        "layers": len(layers),
+        "entries": len(image.files()),
+        "tar_bytes": sum(tars),
+        "blob_bytes": sum(int(layer["size"]) for layer in layers),
+    }
+    (folder / SUMMARY).write_bytes(_json(figures))
+    folder.rename(target.layout)
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, indent=1).encode()
+
+
+def _put(data: bytes, blobs: Path) -> dict[str, Any]:
+    digest = hashlib.sha256(data).hexdigest()
+    (blobs / digest).write_bytes(data)
+    return {"digest": f"sha256:{digest}", "size": len(data)}
+
+
+def _put_layer(blob: Path, blobs: Path) -> dict[str, Any]:
+    """The base's layer is gzip already and keeps its digest; those that were committed are not."""
+    partial = blobs / "partial"
+    with blob.open("rb", buffering=0) as source, partial.open("wb") as sink:
+        compressed = source.read(2) == b"\x1f\x8b"
+        source.seek(0)
+        if not compressed and shutil.which("pigz"):
+            subprocess.run(["pigz", "-6", "-n", "-c"], stdin=source, stdout=sink, check=True)
+        elif not compressed:
+            with gzip.GzipFile("", "wb", 6, sink, mtime=0) as packed:
+                shutil.copyfileobj(source, packed, 1 << 20)
+        else:
+            shutil.copyfileobj(source, sink, 1 << 20)
+    with partial.open("rb") as body:
+        digest = hashlib.file_digest(body, "sha256").hexdigest()
+    size = partial.stat().st_size
+    partial.rename(blobs / digest)
+    return {"digest": f"sha256:{digest}", "size": size}

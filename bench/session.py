@@ -1,0 +1,152 @@
+"""One session: contestants take turns within every round, each with an empty store of its own."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .contestants import Contestant, all_contestants
+from .images import bench_image
+from .measure import Cost, run
+from .registry import Registry
+from .scenarios import SCENARIOS
+from .scenarios.pull import WrongAnswer
+
+PLACES = ("tmpfs", "ext4", "used-ext4")
+_EXT4_BYTES = 16 << 30
+_USED_FILES = 200_000
+_STARTS = 10
+
+
+@dataclass
+class Session:
+    """What is to be measured, and where."""
+
+    place: str = "tmpfs"
+    quick: bool = False
+    rounds: int = 3
+    scenarios: list[str] = field(default_factory=lambda: list(SCENARIOS))
+    contestants: list[str] = field(default_factory=list)  # none: all
+    work: Path = Path("/dev/shm")  # for the registry, and for stores on a RAM disk
+    disk: Path = Path("/var/tmp")  # for the file that holds an ext4
+
+
+@contextmanager
+def _store(session: Session) -> Iterator[Path]:
+    """An empty folder on the kind of file system that was asked for."""
+    if session.place == "tmpfs":
+        with tempfile.TemporaryDirectory(prefix="fastlayers-bench-", dir=session.work) as folder:
+            yield Path(folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="fastlayers-bench-", dir=session.disk) as folder:
+        disk, mounted = Path(folder) / "disk", Path(folder) / "mounted"
+        with disk.open("wb") as file:
+            file.truncate(_EXT4_BYTES)
+        options = "lazy_itable_init=0,lazy_journal_init=0"
+        subprocess.run(["mkfs.ext4", "-q", "-E", options, disk], check=True)
+        mounted.mkdir()
+        subprocess.run(["mount", "-o", "loop", disk, mounted], check=True)
+        try:
+            if session.place == "used-ext4":
+                _use(mounted)
+            os.sync()
+            yield mounted
+        finally:
+            subprocess.run(["umount", mounted], check=True)
+
+
+def _use(mounted: Path) -> None:
+    """Leaves the file system as one that had many files created and removed on it."""
+    for number in range(_USED_FILES):
+        if number % 1000 == 0:
+            (mounted / str(number // 1000)).mkdir()
+        (mounted / str(number // 1000) / str(number)).touch()
+    for folder in list(mounted.iterdir()):
+        if folder.name != "lost+found":
+            subprocess.run(["rm", "-r", folder], check=True)
+
+
+def machine() -> dict[str, Any]:
+    """Where the figures are from."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def measure(session: Session) -> dict[str, Any]:
+    """Runs the session and returns its figures. An answer that is wrong ends it: WrongAnswer."""
+    taking_part: list[Contestant] = []
+    for contestant in all_contestants():
+        if session.contestants and contestant.name not in session.contestants:
+            continue
+        why = contestant.missing()
+        if why is None:
+            taking_part.append(contestant)
+        else:
+            print(f"skipped: {contestant.name}: {why}", flush=True)
+    rows: dict[str, dict[str, list[Cost]]] = {}
+    failures: dict[str, str] = {}
+    images: dict[str, dict[str, int]] = {}
+    with tempfile.TemporaryDirectory(prefix="fastlayers-bench-", dir=session.work) as scratch:
+        with Registry(Path(scratch) / "registry") as registry:
+            for name in session.scenarios:
+                image = bench_image("node-app" if name == "archive" else name, quick=session.quick)
+                images[image.name] = image.summary
+                reference = registry.push(image)
+                for number in range(session.rounds):
+                    for who in taking_part:
+                        if f"{name}: {who.name}" in failures:
+                            continue
+                        try:
+                            with _store(session) as place:
+                                who.start(place)
+                                try:
+                                    costs = SCENARIOS[name](who, image, reference, number == 0)
+                                finally:
+                                    who.stop()
+                        except WrongAnswer:
+                            raise
+                        except (RuntimeError, OSError) as error:
+                            failures[f"{name}: {who.name}"] = str(error)[-600:]
+                            print(f"failed: {name}: {who.name}: {error}", flush=True)
+                            continue
+                        for row, found in costs.items():
+                            rows.setdefault(row, {}).setdefault(who.name, []).extend(found)
+                            shown = ", ".join(f"{cost.seconds:.3f}" for cost in found)
+                            print(f"{number + 1}: {row}: {who.name}: {shown}", flush=True)
+    floor = [run([sys.executable, "-I", "-S", "-c", "pass"]) for _ in range(_STARTS)]
+    if "run --rm true" in rows:
+        rows["run --rm true"]["python -c pass"] = floor
+    return {
+        "place": session.place,
+        "quick": session.quick,
+        "machine": machine(),
+        "versions": {who.name: who.version() for who in taking_part},
+        "images": images,
+        "failures": failures,
+        "rows": {
+            row: {
+                who: {
+                    "seconds": [cost.seconds for cost in costs],
+                    "cpu_seconds": [cost.cpu_seconds for cost in costs],
+                    "peak_bytes": max(cost.peak_bytes for cost in costs),
+                }
+                for who, costs in by_name.items()
+            }
+            for row, by_name in rows.items()
+        },
+    }
