@@ -54,12 +54,13 @@ def _run(args: argparse.Namespace) -> int:
         work=args.work,
         disk=args.disk,
     )
-    figures = measure(session)
+    figures = {}
+    for figures in measure(session):
+        if args.out:
+            args.out.mkdir(exist_ok=True)
+            (args.out / f"{args.place}.json").write_text(json.dumps(figures, indent=1) + "\n")
+            (args.out / f"{args.place}.svg").write_text(report.chart(figures))
     print("\n" + report.table(figures))
-    if args.out:
-        args.out.mkdir(exist_ok=True)
-        (args.out / f"{args.place}.json").write_text(json.dumps(figures, indent=1) + "\n")
-        (args.out / f"{args.place}.svg").write_text(report.chart(figures))
     return 0
 
 

@@ -87,8 +87,11 @@ def machine() -> dict[str, Any]:
     }
 
 
-def measure(session: Session) -> dict[str, Any]:
-    """Runs the session and returns its figures. An answer that is wrong ends it: WrongAnswer."""
+def measure(session: Session) -> Iterator[dict[str, Any]]:
+    """Runs the session; yields its figures so far after every scenario, so that none are lost.
+
+    An answer that is wrong ends it: WrongAnswer.
+    """
     taking_part: list[Contestant] = []
     for contestant in all_contestants():
         if session.contestants and contestant.name not in session.contestants:
@@ -128,9 +131,23 @@ def measure(session: Session) -> dict[str, Any]:
                             rows.setdefault(row, {}).setdefault(who.name, []).extend(found)
                             shown = ", ".join(f"{cost.seconds:.3f}" for cost in found)
                             print(f"{number + 1}: {row}: {who.name}: {shown}", flush=True)
-    floor = [run([sys.executable, "-I", "-S", "-c", "pass"]) for _ in range(_STARTS)]
-    if "run --rm true" in rows:
-        rows["run --rm true"]["python -c pass"] = floor
+                if "run --rm true" in rows:
+                    # What any command in Python takes at the least.
+                    rows["run --rm true"].setdefault("python -c pass", _interpreter())
+                yield _figures(session, taking_part, images, failures, rows)
+
+
+def _interpreter() -> list[Cost]:
+    return [run([sys.executable, "-I", "-S", "-c", "pass"]) for _ in range(_STARTS)]
+
+
+def _figures(
+    session: Session,
+    taking_part: list[Contestant],
+    images: dict[str, dict[str, int]],
+    failures: dict[str, str],
+    rows: dict[str, dict[str, list[Cost]]],
+) -> dict[str, Any]:
     return {
         "place": session.place,
         "quick": session.quick,
