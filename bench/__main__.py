@@ -1,11 +1,11 @@
 """Benchmarks: answers are checked first, contestants take turns, figures are kept.
 
-    python -m bench run [--quick] [--rounds N] [--only node-app,ml-app,archive]
-                        [--contestants NAME,...] [--place tmpfs|ext4|used-ext4] [--out DIR]
-    python -m bench compare OLD.json NEW.json
-    python -m bench images [--quick]
-    python -m bench report       the README's table and the charts, from bench/results
-    python -m bench micro        the core's parts beside the machine's limits
+python -m bench run [--quick] [--rounds N] [--only node-app,ml-app,archive]
+                    [--contestants NAME,...] [--place tmpfs|ext4|used-ext4] [--out DIR]
+python -m bench compare OLD.json NEW.json
+python -m bench images [--quick]
+python -m bench report       the README's table and the charts, from bench/results
+python -m bench micro        the core's parts beside the machine's limits
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Self
 from .layout import BenchImage
 
 _PATIENCE_SECONDS = 15.0
+_COPY = ("skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false")
 
 
 class Registry:
@@ -75,8 +76,15 @@ class Registry:
         """Serves an image; returns the reference it can be pulled by."""
         reference = f"{self.address}/{image.tag}"
         subprocess.run(
-            ["skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false"]
-            + [f"oci:{image.layout}:{image.tag}", f"docker://{reference}"],
+            [
+                "skopeo",
+                "copy",
+                "-q",
+                "--insecure-policy",
+                "--dest-tls-verify=false",
+                f"oci:{image.layout}:{image.tag}",
+                f"docker://{reference}",
+            ],
             check=True,
         )
         return reference

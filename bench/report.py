@@ -60,7 +60,10 @@ def chart(figures: dict[str, Any]) -> str:
             )
             y += _BAR_HEIGHT
         y += 22
-    style = "text{font:11px sans-serif;fill:#57606a}@media(prefers-color-scheme:dark){text{fill:#b1bac4}}"
+    style = (
+        "text{font:11px sans-serif;fill:#57606a}"
+        "@media(prefers-color-scheme:dark){text{fill:#b1bac4}}"
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LABEL_WIDTH + _BAR_WIDTH + 90} '
         f'{y}"><style>{style}</style>{"".join(parts)}</svg>\n'

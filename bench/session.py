@@ -10,20 +10,23 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from .contestants import Contestant, all_contestants
 from .images import bench_image
+from .layout import BenchImage
 from .measure import Cost, run
 from .registry import Registry
-from .scenarios import SCENARIOS
-from .scenarios.pull import WrongAnswer
+from .scenarios import SCENARIOS, Scenario
+from .scenarios.pull import Costs
 
 PLACES = ("tmpfs", "ext4", "used-ext4")
 _EXT4_BYTES = 16 << 30
 _USED_FILES = 200_000
 _STARTS = 10
+_SHOWN_CHARACTERS = 600
 
 
 @dataclass
@@ -92,49 +95,65 @@ def measure(session: Session) -> Iterator[dict[str, Any]]:
 
     An answer that is wrong ends it: WrongAnswer.
     """
-    taking_part: list[Contestant] = []
+    taking_part = _taking_part(session)
+    rows: dict[str, dict[str, list[Cost]]] = {}
+    failures: dict[str, str] = {}
+    images: dict[str, dict[str, int]] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="fastlayers-bench-", dir=session.work) as scratch,
+        Registry(Path(scratch) / "registry") as registry,
+    ):
+        for name in session.scenarios:
+            image = bench_image("node-app" if name == "archive" else name, quick=session.quick)
+            images[image.name] = image.summary
+            reference = registry.push(image)
+            for number, who in product(range(session.rounds), taking_part):
+                what = f"{name}: {who.name}"
+                if what in failures:
+                    continue
+                try:
+                    costs = _one_run(session, SCENARIOS[name], who, image, reference, number == 0)
+                except (RuntimeError, OSError) as error:
+                    failures[what] = str(error)[-_SHOWN_CHARACTERS:]
+                    print(f"failed: {what}: {error}", flush=True)
+                    continue
+                for row, found in costs.items():
+                    rows.setdefault(row, {}).setdefault(who.name, []).extend(found)
+                    shown = ", ".join(f"{cost.seconds:.3f}" for cost in found)
+                    print(f"{number + 1}: {row}: {who.name}: {shown}", flush=True)
+            if "run --rm true" in rows:
+                # What any command in Python takes at the least.
+                rows["run --rm true"].setdefault("python -c pass", _interpreter())
+            yield _figures(session, taking_part, images, failures, rows)
+
+
+def _taking_part(session: Session) -> list[Contestant]:
+    found: list[Contestant] = []
     for contestant in all_contestants():
         if session.contestants and contestant.name not in session.contestants:
             continue
         why = contestant.missing()
         if why is None:
-            taking_part.append(contestant)
+            found.append(contestant)
         else:
             print(f"skipped: {contestant.name}: {why}", flush=True)
-    rows: dict[str, dict[str, list[Cost]]] = {}
-    failures: dict[str, str] = {}
-    images: dict[str, dict[str, int]] = {}
-    with tempfile.TemporaryDirectory(prefix="fastlayers-bench-", dir=session.work) as scratch:
-        with Registry(Path(scratch) / "registry") as registry:
-            for name in session.scenarios:
-                image = bench_image("node-app" if name == "archive" else name, quick=session.quick)
-                images[image.name] = image.summary
-                reference = registry.push(image)
-                for number in range(session.rounds):
-                    for who in taking_part:
-                        if f"{name}: {who.name}" in failures:
-                            continue
-                        try:
-                            with _store(session) as place:
-                                who.start(place)
-                                try:
-                                    costs = SCENARIOS[name](who, image, reference, number == 0)
-                                finally:
-                                    who.stop()
-                        except WrongAnswer:
-                            raise
-                        except (RuntimeError, OSError) as error:
-                            failures[f"{name}: {who.name}"] = str(error)[-600:]
-                            print(f"failed: {name}: {who.name}: {error}", flush=True)
-                            continue
-                        for row, found in costs.items():
-                            rows.setdefault(row, {}).setdefault(who.name, []).extend(found)
-                            shown = ", ".join(f"{cost.seconds:.3f}" for cost in found)
-                            print(f"{number + 1}: {row}: {who.name}: {shown}", flush=True)
-                if "run --rm true" in rows:
-                    # What any command in Python takes at the least.
-                    rows["run --rm true"].setdefault("python -c pass", _interpreter())
-                yield _figures(session, taking_part, images, failures, rows)
+    return found
+
+
+def _one_run(
+    session: Session,
+    scenario: Scenario,
+    who: Contestant,
+    image: BenchImage,
+    reference: str,
+    check: bool,
+) -> Costs:
+    with _store(session) as place:
+        who.start(place)
+        try:
+            return scenario(who, image, reference, check)
+        finally:
+            who.stop()
 
 
 def _interpreter() -> list[Cost]:

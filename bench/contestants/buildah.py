@@ -7,9 +7,8 @@ import subprocess
 from pathlib import Path
 
 from .. import tree
-from ..measure import run
+from ..measure import Cost, run
 from .base import DockerWords, Unable
-from ..measure import Cost
 
 
 class Buildah(DockerWords):

@@ -69,7 +69,9 @@ class Docker(DockerWords):
     def pull(self, reference: str, image: BenchImage) -> Cost:
         daemons = self._daemons()
         for pid in daemons:
-            Path(f"/proc/{pid}/clear_refs").write_text("5")  # begins VmHWM anew: proc_pid_clear_refs(5)
+            Path(f"/proc/{pid}/clear_refs").write_text(
+                "5"
+            )  # begins VmHWM anew: proc_pid_clear_refs(5)
         cost = super().pull(reference, image)
         peak = max(_peak_bytes(pid) for pid in daemons)
         return Cost(cost.seconds, cost.cpu_seconds, max(peak, cost.peak_bytes), cost.output)

@@ -7,6 +7,9 @@ from ..layout import BenchImage
 from ..measure import Cost, run
 from .base import Contestant
 
+# A plain registry on loopback, and no policy file needed.
+COPY = ("skopeo", "copy", "-q", "--insecure-policy", "--src-tls-verify=false")
+
 
 class Skopeo(Contestant):
     name = "skopeo copy"
@@ -19,8 +22,15 @@ class Skopeo(Contestant):
     def pull(self, reference: str, image: BenchImage) -> Cost:
         self._digests = [layer.digest for layer in image.layers]
         return run(
-            ["skopeo", "copy", "-q", "--insecure-policy", "--src-tls-verify=false"]
-            + [f"docker://{reference}", f"oci:{self.place}/layout:x"]
+            [
+                "skopeo",
+                "copy",
+                "-q",
+                "--insecure-policy",
+                "--src-tls-verify=false",
+                f"docker://{reference}",
+                f"oci:{self.place}/layout:x",
+            ]
         )
 
     def tree(self, reference: str) -> tree.Tree:

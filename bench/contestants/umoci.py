@@ -20,8 +20,15 @@ class Umoci(Contestant):
     def pull(self, reference: str, image: BenchImage) -> Cost:
         layout = self.place / "layout"
         copied = run(
-            ["skopeo", "copy", "-q", "--insecure-policy", "--src-tls-verify=false"]
-            + [f"docker://{reference}", f"oci:{layout}:x"]
+            [
+                "skopeo",
+                "copy",
+                "-q",
+                "--insecure-policy",
+                "--src-tls-verify=false",
+                f"docker://{reference}",
+                f"oci:{layout}:x",
+            ]
         )
         made = run(["umoci", "unpack", "--image", f"{layout}:x", self.place / "bundle"])
         return Cost(

@@ -45,9 +45,7 @@ class Builder:
         assert self._base is not None
         return Image.load(self._base.layout, store=self.store)[0]
 
-    def step(
-        self, image: Image, script: str, message: str, volumes: Sequence[str] = ()
-    ) -> Image:
+    def step(self, image: Image, script: str, message: str, volumes: Sequence[str] = ()) -> Image:
         """One more layer: what the shell script changes in a container with the host's network."""
         box = image.create(
             volumes=[*self._network.volumes, *volumes], env=self._network.environment

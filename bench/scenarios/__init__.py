@@ -3,8 +3,16 @@ answer if told to, and returns the costs: a list of them for each row of the tab
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ..contestants import Contestant
+from ..layout import BenchImage
 from . import archive, pull
 
-Rows = pull.Costs
+Scenario = Callable[[Contestant, BenchImage, str, bool], pull.Costs]
 
-SCENARIOS = {"node-app": pull.run, "ml-app": pull.run_pull_only, "archive": archive.run}
+SCENARIOS: dict[str, Scenario] = {
+    "node-app": pull.run,
+    "ml-app": pull.run_pull_only,
+    "archive": archive.run,
+}

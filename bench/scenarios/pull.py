@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 from .. import tree
@@ -121,6 +120,3 @@ def _remove(who: Contestant, image: BenchImage, reference: str, check: bool) -> 
     if any(reference.endswith(name) for name in who.references()):
         raise WrongAnswer(f"{who.name}: {reference} is still there")
     return {"rmi": [cost]}
-
-
-Step = Callable[[Contestant, BenchImage, str, bool], Costs]

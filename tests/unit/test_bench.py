@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from bench import report, tree
 from bench.scenarios.pull import WrongAnswer, check_tree
 
@@ -72,7 +71,9 @@ def test_compare_gives_the_share_of_the_old_figure() -> None:
 
 
 def test_chart_is_well_formed() -> None:
-    bars = ElementTree.fromstring(report.chart(_figures(2.0))).iter("{http://www.w3.org/2000/svg}rect")
+    bars = ElementTree.fromstring(report.chart(_figures(2.0))).iter(
+        "{http://www.w3.org/2000/svg}rect"
+    )
     widths = [float(bar.get("width", "0")) for bar in bars]
     assert widths[1] == pytest.approx(3 * widths[0])
 
