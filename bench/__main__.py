@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from . import report
 from .scenarios import SCENARIOS
@@ -54,14 +55,14 @@ def _run(args: argparse.Namespace) -> int:
         work=args.work,
         disk=args.disk,
     )
-    figures = {}
+    figures: dict[str, Any] = {"rows": {}, "failures": {}}
     for figures in measure(session):
         if args.out:
             args.out.mkdir(exist_ok=True)
             (args.out / f"{args.place}.json").write_text(json.dumps(figures, indent=1) + "\n")
             (args.out / f"{args.place}.svg").write_text(report.chart(figures))
     print("\n" + report.table(figures))
-    return 0
+    return 1 if any(why.startswith("WrongAnswer") for why in figures["failures"].values()) else 0
 
 
 def _report() -> int:

@@ -20,7 +20,7 @@ from .layout import BenchImage
 from .measure import Cost, run
 from .registry import Registry
 from .scenarios import SCENARIOS, Scenario
-from .scenarios.pull import Costs
+from .scenarios.pull import Costs, WrongAnswer
 
 PLACES = ("tmpfs", "ext4", "used-ext4")
 _EXT4_BYTES = 16 << 30
@@ -91,9 +91,10 @@ def machine() -> dict[str, Any]:
 
 
 def measure(session: Session) -> Iterator[dict[str, Any]]:
-    """Runs the session; yields its figures so far after every scenario, so that none are lost.
+    """Runs the session; yields its figures so far after every run, so that none are lost.
 
-    An answer that is wrong ends it: WrongAnswer.
+    A contestant that fails or answers wrongly is asked no more in that scenario; "failures" of the
+    figures says why.
     """
     taking_part = _taking_part(session)
     rows: dict[str, dict[str, list[Cost]]] = {}
@@ -113,18 +114,18 @@ def measure(session: Session) -> Iterator[dict[str, Any]]:
                     continue
                 try:
                     costs = _one_run(session, SCENARIOS[name], who, image, reference, number == 0)
-                except (RuntimeError, OSError) as error:
-                    failures[what] = str(error)[-_SHOWN_CHARACTERS:]
+                except (RuntimeError, OSError, WrongAnswer) as error:
+                    failures[what] = f"{type(error).__name__}: {error}"[:_SHOWN_CHARACTERS]
                     print(f"failed: {what}: {error}", flush=True)
                     continue
                 for row, found in costs.items():
                     rows.setdefault(row, {}).setdefault(who.name, []).extend(found)
                     shown = ", ".join(f"{cost.seconds:.3f}" for cost in found)
                     print(f"{number + 1}: {row}: {who.name}: {shown}", flush=True)
-            if "run --rm true" in rows:
-                # What any command in Python takes at the least.
-                rows["run --rm true"].setdefault("python -c pass", _interpreter())
-            yield _figures(session, taking_part, images, failures, rows)
+                if "run --rm true" in rows:
+                    # What any command in Python takes at the least.
+                    rows["run --rm true"].setdefault("python -c pass", _interpreter())
+                yield _figures(session, taking_part, images, failures, rows)
 
 
 def _taking_part(session: Session) -> list[Contestant]:

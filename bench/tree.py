@@ -123,6 +123,22 @@ def of_directory(root: Path) -> Tree:
     return tree
 
 
+def without_whiteouts(tree: Tree) -> Tree:
+    """What is meant by the tree of a tool that extracts whiteouts as the files they come as."""
+    marks = [path for path in tree if path.rpartition("/")[2].startswith(".wh.")]
+    hidden = {f"{folder}{slash}{name[4:]}" for folder, slash, name in map(_split, marks)}
+    gone = hidden.union(marks)
+    return {
+        path: row
+        for path, row in tree.items()
+        if path not in gone and not any(path.startswith(victim + "/") for victim in hidden)
+    }
+
+
+def _split(path: str) -> tuple[str, str, str]:
+    return path.rpartition("/")
+
+
 def part(tree: Tree, prefix: str) -> Tree:
     """What lies below `prefix`, under names that start there."""
     start = prefix.rstrip("/") + "/"

@@ -23,4 +23,4 @@ class Bsdtar(Contestant):
         return f"bsdtar --numeric-owner -xpf {layer}"
 
     def tree(self, reference: str) -> tree.Tree:
-        return tree.of_directory(self.place / "root")
+        return tree.without_whiteouts(tree.of_directory(self.place / "root"))

@@ -33,9 +33,18 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 def _build(folder: Path) -> Path:
     """Configures and builds; returns the program. What the build says is shown if it fails."""
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-    configure = ["cmake", "-S", _SOURCE, "-B", folder, "-DCMAKE_BUILD_TYPE=Release", *generator]
+    configure: list[str | Path] = [
+        "cmake",
+        "-S",
+        _SOURCE,
+        "-B",
+        folder,
+        "-DCMAKE_BUILD_TYPE=Release",
+        *generator,
+    ]
     jobs = str(os.cpu_count() or 1)
-    for command in (configure, ["cmake", "--build", folder, "--parallel", jobs]):
+    build: list[str | Path] = ["cmake", "--build", folder, "--parallel", jobs]
+    for command in (configure, build):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode != 0:
             raise RuntimeError(f"the build failed:\n{done.stdout.decode(errors='replace')}")
@@ -54,7 +63,7 @@ def main(argv: list[str]) -> int:
         except RuntimeError as error:
             print(f"bench micro: {error}", file=sys.stderr)
             return 1
-        command = [program, "--rounds", str(args.rounds), "--work", scratch]
+        command: list[str | Path] = [program, "--rounds", str(args.rounds), "--work", scratch]
         command += ["--quick"] if args.quick else []
         command += ["--json"] if args.json else []
         done = subprocess.run(command, stdout=subprocess.PIPE)
