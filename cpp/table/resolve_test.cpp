@@ -135,7 +135,7 @@ TEST_CASE("symlink loops are refused") {
 }
 
 TEST_CASE("a table survives its file") {
-  const Table table = resolve(nullptr, layer_of({"d d", "f d/x", "s l>d/x"}));
+  Table table = resolve(nullptr, layer_of({"d d", "f d/x", "s l>d/x"}));
   const std::string path = "/tmp/fastlayers-table-test-" + sys::unique_name("");
   table.save(path);
   const Table back = Table::open(path);
@@ -146,6 +146,35 @@ TEST_CASE("a table survives its file") {
   sys::write_file_atomic(path, as_bytes(bytes));
   CHECK_THROWS_AS(Table::open(path), Error);
   sys::unlink(path);
+}
+
+// More than a builder with a folder keeps in memory.
+Table large_layer(TableBuilder builder, std::size_t files) {
+  Entry directory;
+  directory.kind = Kind::directory;
+  for (std::size_t i = 0; i < files; ++i) {
+    const std::string folder = "d" + std::to_string(i / 1000);
+    if (i % 1000 == 0) builder.add(directory, folder, {}, {});
+    builder.add({}, folder + "/file-with-a-long-name-" + std::to_string(i), {}, {});
+  }
+  builder.add_layer(digest::DiffId{});
+  return std::move(builder).finish();
+}
+
+TEST_CASE("a table that was built in files is the one that was built in memory") {
+  const Table memory = large_layer(TableBuilder(Order::tar), 40000);
+  const Table files = large_layer(TableBuilder(Order::tar, "/tmp"), 40000);
+  CHECK(show(memory) == show(files));
+  const Table below = resolve(nullptr, memory);
+  const Table on_disk = resolve(nullptr, files, TableBuilder(Order::path, "/tmp"));
+  CHECK(show(below) == show(on_disk));
+  CHECK(on_disk[on_disk.size() - 1].parent == below[below.size() - 1].parent);
+}
+
+TEST_CASE("apply is merge of what resolve gives") {
+  const Table base = resolve(nullptr, layer_of({"d a", "f a/x", "f a/y", "d b", "f b/z", "s l>a"}));
+  const Table layer = layer_of({"w a/x", "o b", "f b/new", "f l/through", "h hard>a/y"}, 2);
+  CHECK(show(apply(&base, layer)) == show(merge(&base, resolve(&base, layer))));
 }
 
 }  // namespace
