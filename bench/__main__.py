@@ -83,6 +83,10 @@ def main(argv: list[str]) -> int:
         from .micro.run import main as micro
 
         return micro(argv[1:])
+    if argv[:1] == ["scale"]:
+        from .scale.run import main as scale
+
+        return scale(argv[1:])
     args = _arguments(argv)
     if args.verb == "run":
         return _run(args)

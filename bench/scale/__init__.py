@@ -1,0 +1,1 @@
+"""Scale curves: what time and memory do as bytes, files, layers and containers grow."""
