@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from . import report
+from .chart import chart
+from .place import PLACES
 from .scenarios import SCENARIOS
-from .session import PLACES, Session, measure
+from .session import Session, measure
 
 _RESULTS = Path(__file__).parent / "results"
 _README = Path(__file__).parents[1] / "README.md"
@@ -55,21 +58,28 @@ def _run(args: argparse.Namespace) -> int:
         work=args.work,
         disk=args.disk,
     )
-    figures: dict[str, Any] = {"rows": {}, "failures": {}}
+    figures: dict[str, Any] | None = None
     for figures in measure(session):
         if args.out:
             args.out.mkdir(exist_ok=True)
             (args.out / f"{args.place}.json").write_text(json.dumps(figures, indent=1) + "\n")
-            (args.out / f"{args.place}.svg").write_text(report.chart(figures))
+            (args.out / f"{args.place}.svg").write_text(chart(figures))
+    if figures is None:
+        raise SystemExit("bench: nobody takes part")
     print("\n" + report.table(figures))
-    return 1 if any(why.startswith("WrongAnswer") for why in figures["failures"].values()) else 0
+    return 1 if any(_counts(*failure) for failure in figures["failures"].items()) else 0
+
+
+def _counts(what: str, why: str) -> bool:
+    """Wrong answers do, and whatever goes wrong in fastlayers; others may fail on this machine."""
+    return why.startswith("WrongAnswer") or ": fastlayers" in what
 
 
 def _report() -> int:
     text = ""
     for file in sorted(_RESULTS.glob("*.json")):
         figures = json.loads(file.read_text())
-        file.with_suffix(".svg").write_text(report.chart(figures))
+        file.with_suffix(".svg").write_text(chart(figures))
         title = {"tmpfs": "RAM disk", "ext4": "freshly made ext4", "used-ext4": "used ext4"}
         text += f"\nStores on a {title[figures['place']]}"
         text += f" ([chart](bench/results/{file.stem}.svg)):\n\n" + report.table(figures)
@@ -87,6 +97,7 @@ def main(argv: list[str]) -> int:
         from .scale.run import main as scale
 
         return scale(argv[1:])
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # tidies up
     args = _arguments(argv)
     if args.verb == "run":
         return _run(args)

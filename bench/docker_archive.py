@@ -1,14 +1,18 @@
-"""An image as `docker save` wrote it before version 25: uncompressed layers and manifest.json."""
+"""Docker archives: one as `docker save` wrote it before version 25, with uncompressed layers, and
+what any of them holds."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from .layout import BenchImage
 
@@ -38,3 +42,27 @@ def docker_archive(image: BenchImage) -> Path:
                 archive.addfile(member, plain)
     partial.rename(target)
     return target
+
+
+def diff_ids_of(path: Path) -> list[str]:
+    """The digests of the uncompressed layers of an archive's one image, hashed anew."""
+    with tarfile.open(path) as archive:
+        body = archive.extractfile("manifest.json")
+        assert body is not None
+        return [_diff_id(archive, name) for name in json.load(body)[0]["Layers"]]
+
+
+def _diff_id(archive: tarfile.TarFile, name: str) -> str:
+    member = archive.getmember(name)
+    while member.issym():  # a layer that the image has twice
+        name = os.path.normpath(os.path.join(os.path.dirname(name), member.linkname))
+        member = archive.getmember(name)
+    body = archive.extractfile(member)
+    assert body is not None
+    packed = body.read(2) == b"\x1f\x8b"
+    body.seek(0)
+    plain: IO[bytes] = gzip.GzipFile(fileobj=body) if packed else body  # type: ignore[assignment]
+    whole = hashlib.sha256()
+    while data := plain.read(1 << 20):
+        whole.update(data)
+    return f"sha256:{whole.hexdigest()}"

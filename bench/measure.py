@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class Cost:
     cpu_seconds: float
     peak_bytes: int  # largest resident set of any one process
     output: bytes
+    disk_bytes: int = 0  # what it has left on disk, where that is asked
 
 
 def run(argv: Sequence[str | Path]) -> Cost:
@@ -37,7 +38,7 @@ def run(argv: Sequence[str | Path]) -> Cost:
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as report:
         done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _STARTER, str(writer), *map(os.fspath, argv)],
+            [sys.executable, "-I", "-S", "-c", _STARTER, str(writer), *map(str, argv)],
             pass_fds=(writer,),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -48,3 +49,14 @@ def run(argv: Sequence[str | Path]) -> Cost:
         raise RuntimeError(f"{argv!r} failed: {done.stdout.decode(errors='replace')}")
     seconds, cpu_seconds, peak_kilobytes = float(words[1]), float(words[2]), int(words[3])
     return Cost(seconds, cpu_seconds, peak_kilobytes * 1024, done.stdout)
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """Of commands that ran one after the other; the output is the last one's."""
+    every = list(costs)
+    return Cost(
+        sum(cost.seconds for cost in every),
+        sum(cost.cpu_seconds for cost in every),
+        max(cost.peak_bytes for cost in every),
+        every[-1].output,
+    )

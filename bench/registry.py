@@ -69,22 +69,18 @@ class Registry:
     ) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait()
+            try:
+                self._process.wait(_PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def push(self, image: BenchImage) -> str:
         """Serves an image; returns the reference it can be pulled by."""
         reference = f"{self.address}/{image.tag}"
         subprocess.run(
-            [
-                "skopeo",
-                "copy",
-                "-q",
-                "--insecure-policy",
-                "--dest-tls-verify=false",
-                f"oci:{image.layout}:{image.tag}",
-                f"docker://{reference}",
-            ],
+            [*_COPY, f"oci:{image.layout}:{image.tag}", f"docker://{reference}"],
             check=True,
         )
         return reference

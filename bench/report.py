@@ -1,73 +1,89 @@
-"""Figures as a Markdown table, as a chart, and beside those of another session."""
+"""Figures as a Markdown table, and beside those of another session."""
 
 from __future__ import annotations
 
 import statistics
-from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-_BAR_WIDTH, _BAR_HEIGHT, _LABEL_WIDTH = 420, 14, 230
+_SHOWN_LETTERS = 160
+_PULL = "pull "
 
 
-def _median(row: dict[str, Any]) -> float:
-    return statistics.median(row["seconds"])
+class Line(NamedTuple):
+    """One row of a table: what was measured, and every figure by contestant."""
+
+    name: str
+    unit: str  # "s" or "bytes"
+    values: dict[str, list[float]]
 
 
-def _value(name: str, row: dict[str, Any]) -> str:
-    middle = _median(row)
-    if name.startswith("disk"):
-        return f"{middle / 1e6:.0f} MB"
-    low, high = min(row["seconds"]), max(row["seconds"])
-    if middle < 1:
-        return f"{middle * 1e3:.0f} ms ({low * 1e3:.0f} to {high * 1e3:.0f})"
-    return f"{middle:.2f} s ({low:.2f} to {high:.2f})"
+def lines_of(figures: dict[str, Any]) -> list[Line]:
+    """All rows; a pull also tells its disk and its memory."""
+    lines = []
+    for name, by_name in figures["rows"].items():
+        lines.append(Line(name, "s", _values(by_name, "seconds")))
+        if name.startswith(_PULL):
+            disk, peak = _values(by_name, "disk_bytes"), _values(by_name, "peak_bytes")
+            lines.append(Line(f"disk after {name}", "bytes", disk))
+            lines.append(Line(f"peak memory of {name}", "bytes", peak))
+    return lines
+
+
+def _values(by_name: dict[str, Any], kind: str) -> dict[str, list[float]]:
+    return {who: row[kind] for who, row in by_name.items()}
+
+
+def amount(value: float, unit: str) -> str:
+    """A figure in digits that can be told apart."""
+    if unit == "bytes":
+        return f"{value / 1e6:.0f} MB"
+    if value < 0.1:
+        return f"{value * 1e3:.1f} ms"
+    return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def _spread(values: list[float], unit: str) -> str:
+    middle = amount(statistics.median(values), unit)
+    low, high = amount(min(values), unit), amount(max(values), unit)
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _cell(line: Line, who: str, first: str) -> str:
+    if who not in line.values:
+        return ""
+    shown = _spread(line.values[who], line.unit)
+    if who == first or first not in line.values:
+        return shown
+    return f"{shown}, {_ratio(line.values[who], line.values[first])}x"
+
+
+def _ratio(values: list[float], to: list[float]) -> str:
+    base = statistics.median(to)
+    if not base:
+        return "-"
+    ratio = statistics.median(values) / base
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Medians with the spread, and ratios to the first contestant of each row."""
-    lines = ["| | | median (spread) | ratio | peak memory |", "|---|---|---|---|---|"]
-    for name, by_name in figures["rows"].items():
-        first = _median(next(iter(by_name.values())))
-        for number, (who, row) in enumerate(by_name.items()):
-            peak = f"{row['peak_bytes'] / 1e6:.0f} MB" if name.startswith("pull") else ""
-            ratio = f"{_median(row) / first:.2f}" if first else ""
-            label = name if number == 0 else ""
-            lines.append(f"| {label} | {who} | {_value(name, row)} | {ratio} | {peak} |")
+    """Rows by engines, with medians, spreads and ratios to the first; in the last column what does
+    a part of the work only. Below it who failed."""
+    lines = lines_of(figures)
+    everyone = dict.fromkeys(who for line in lines for who in line.values)
+    engines = [who for who in everyone if who not in figures["limits"]]
+    limits = [who for who in everyone if who in figures["limits"]]
+    first = engines[0] if engines else ""
+    head = ["", *engines, *(["parts of the work"] if limits else [])]
+    text = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for line in lines:
+        cells = [line.name, *(_cell(line, who, first) for who in engines)]
+        parts = [f"{who} {_cell(line, who, first)}" for who in limits if who in line.values]
+        text.append(f"| {' | '.join([*cells, *(['; '.join(parts)] if limits else [])])} |")
     for what, why in figures["failures"].items():
-        lines.append(f"| {what} | failed | {escape(why.splitlines()[-1][:120])} | | |")
-    return "\n".join(lines) + "\n"
-
-
-def chart(figures: dict[str, Any]) -> str:
-    """Horizontal bars, a group for each row, as SVG; legible on light and dark pages."""
-    parts: list[str] = []
-    y = 20
-    for name, by_name in figures["rows"].items():
-        longest = max(_median(row) for row in by_name.values()) or 1.0
-        parts.append(f'<text x="0" y="{y}" font-weight="bold">{escape(name)}</text>')
-        y += 8
-        for who, row in by_name.items():
-            width = max(1.0, _median(row) / longest * _BAR_WIDTH)
-            colour = "#2a9d5c" if who.startswith("fastlayers") else "#8892a0"
-            middle = y + _BAR_HEIGHT - 3
-            parts.append(
-                f'<text x="8" y="{middle}">{escape(who)}</text>'
-                f'<rect x="{_LABEL_WIDTH}" y="{y}" width="{width:.1f}" height="{_BAR_HEIGHT - 3}" '
-                f'fill="{colour}"/><text x="{_LABEL_WIDTH + width + 6:.1f}" y="{middle}">'
-                f"{_value(name, row).partition(' (')[0]}</text>"
-            )
-            y += _BAR_HEIGHT
-        y += 22
-    style = (
-        "text{font:11px sans-serif;fill:#57606a}"
-        "@media(prefers-color-scheme:dark){text{fill:#b1bac4}}"
-    )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LABEL_WIDTH + _BAR_WIDTH + 90} '
-        f'{y}"><style>{style}</style>{"".join(parts)}</svg>\n'
-    )
+        text.append(f"\nFailed: {what}: {' '.join(why.split())[:_SHOWN_LETTERS]}")
+    return "\n".join(text) + "\n"
 
 
 def replace_between_marks(page: Path, text: str) -> None:
@@ -80,14 +96,17 @@ def replace_between_marks(page: Path, text: str) -> None:
 
 
 def compare(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Each figure of two sessions, and the new one as a share of the old."""
-    lines = ["| | | old | new | new / old |", "|---|---|---|---|---|"]
-    for name, by_name in new["rows"].items():
-        for who, row in by_name.items():
-            before = old["rows"].get(name, {}).get(who)
-            if before is None or not _median(before):
+    """Each figure of two sessions, the new one as a share of the old, and whether that is more than
+    the spread of both."""
+    before = {line.name: line for line in lines_of(old)}
+    text = ["| | | old | new | new / old | |", "|---|---|---|---|---|---|"]
+    for line in lines_of(new):
+        for who, values in line.values.items():
+            was = before[line.name].values.get(who) if line.name in before else None
+            if not was:
                 continue
-            share = _median(row) / _median(before)
-            shown = f"{_value(name, before)} | {_value(name, row)} | {share:.2f}"
-            lines.append(f"| {name} | {who} | {shown} |")
-    return "\n".join(lines) + "\n"
+            apart = max(values) < min(was) or min(values) > max(was)
+            shown = f"{_spread(was, line.unit)} | {_spread(values, line.unit)}"
+            verdict = "" if apart else "within the spread"
+            text.append(f"| {line.name} | {who} | {shown} | {_ratio(values, was)} | {verdict} |")
+    return "\n".join(text) + "\n"

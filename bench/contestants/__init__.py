@@ -7,8 +7,11 @@ from .bsdtar import Bsdtar
 from .buildah import Buildah
 from .docker import Docker
 from .fastlayers import Fastlayers
+from .fastlayers_api import FastlayersApi
 from .gnu_tar import GnuTar
+from .interpreter import Interpreter
 from .podman import Podman
+from .runtime import Runtime
 from .skopeo import Skopeo
 from .umoci import Umoci
 
@@ -19,5 +22,6 @@ def all_contestants() -> list[Contestant]:
     """In the order of the tables' columns; the first is what ratios refer to."""
     return [
         *(Fastlayers("erofs"), Fastlayers("overlay"), Docker(), Podman(), Buildah()),
-        *(Umoci(), Skopeo(), Bsdtar(), GnuTar()),
+        *(Umoci(), FastlayersApi(), Skopeo(), Bsdtar(), GnuTar()),
+        *(Runtime("runc"), Runtime("crun"), Interpreter()),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,9 +20,13 @@ class Contestant:
 
     name: str
     program: str
+    is_engine = True  # else it does a part of the work only, and shows a limit
+    sets_folder_times = True  # also of folders that a lower layer has made
+    rows: tuple[str, ...] = ()  # the only rows it is for, all of scenario node-app; none: all
 
     def __init__(self) -> None:
         self.place = Path()
+        self.empty_bytes = 0  # what `place` took before the pull
 
     def missing(self) -> str | None:
         """Why it cannot take part; None if it can."""
@@ -73,6 +76,10 @@ class Contestant:
         """What the store says it holds."""
         raise Unable
 
+    def read(self, reference: str, path: str) -> bytes:
+        """A file of an image."""
+        return self.run(reference, ["cat", f"/{path}"]).output
+
     def tree(self, reference: str) -> tree.Tree:
         """What the image is to a container of this engine."""
         raise Unable
@@ -86,7 +93,7 @@ class DockerWords(Contestant):
 
     def argv(self, *words: str | Path) -> list[str]:
         """The command line for these words."""
-        return [self.program, *map(os.fspath, words)]
+        return [self.program, *map(str, words)]
 
     def pull(self, reference: str, image: BenchImage) -> Cost:
         return run(self.argv("pull", "-q", *self.pull_options, reference))

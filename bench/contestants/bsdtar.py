@@ -11,6 +11,8 @@ from .base import Contestant
 class Bsdtar(Contestant):
     name = "bsdtar -x"
     program = "bsdtar"
+    is_engine = False
+    sets_folder_times = False
 
     def pull(self, reference: str, image: BenchImage) -> Cost:
         root = self.place / "root"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -38,12 +37,12 @@ class Docker(DockerWords):
         return f"unix://{self.place}/docker.sock"
 
     def argv(self, *words: str | Path) -> list[str]:
-        return ["docker", "-H", self._socket, *map(os.fspath, words)]
+        return ["docker", "-H", self._socket, *map(str, words)]
 
     def start(self, place: Path) -> None:
         super().start(place)
         exec_root = place / "exec"
-        command = ["dockerd", "--config-file", "", "--data-root", place / "data"]
+        command: list[str | Path] = ["dockerd", "--config-file", "", "--data-root", place / "data"]
         command += ["--exec-root", exec_root, "--pidfile", place / "docker.pid"]
         command += ["-H", self._socket, "--bridge=none", "--iptables=false", "--ip-masq=false"]
         command += ["--ip-forward=false", "--insecure-registry", "127.0.0.0/8"]
@@ -60,7 +59,11 @@ class Docker(DockerWords):
     def stop(self) -> None:
         if self._daemon is not None:
             self._daemon.terminate()
-            self._daemon.wait()
+            try:
+                self._daemon.wait(_PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._daemon.kill()
+                self._daemon.wait()
             self._daemon = None
         # It leaves one mount, the network namespace it ran containers in.
         left = self.place / "exec/netns/default"
@@ -69,9 +72,7 @@ class Docker(DockerWords):
     def pull(self, reference: str, image: BenchImage) -> Cost:
         daemons = self._daemons()
         for pid in daemons:
-            Path(f"/proc/{pid}/clear_refs").write_text(
-                "5"
-            )  # begins VmHWM anew: proc_pid_clear_refs(5)
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # begins VmHWM anew
         cost = super().pull(reference, image)
         peak = max(_peak_bytes(pid) for pid in daemons)
         return Cost(cost.seconds, cost.cpu_seconds, max(peak, cost.peak_bytes), cost.output)

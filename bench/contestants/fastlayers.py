@@ -15,7 +15,7 @@ class Fastlayers(DockerWords):
     def __init__(self, backend: str) -> None:
         super().__init__()
         self.name = f"fastlayers {backend}"
-        self._backend = backend
+        self.backend = backend
 
     def missing(self) -> str | None:
         if shutil.which(self.program) is None:
@@ -23,5 +23,5 @@ class Fastlayers(DockerWords):
         return None
 
     def argv(self, *words: str | Path) -> list[str]:
-        store = ["--root", str(self.place / "store"), "--backend", self._backend]
+        store = ["--root", str(self.place / "store"), "--backend", self.backend]
         return [self.program, *store, *map(str, words)]

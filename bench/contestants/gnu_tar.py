@@ -10,6 +10,7 @@ from .bsdtar import Bsdtar
 class GnuTar(Bsdtar):
     name = "tar + igzip"
     program = "tar"
+    sets_folder_times = True
 
     def missing(self) -> str | None:
         return super().missing() or (None if shutil.which("igzip") else "igzip is not installed")

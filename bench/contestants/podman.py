@@ -9,15 +9,10 @@ from pathlib import Path
 from .base import DockerWords
 
 
-class Podman(DockerWords):
-    name = "podman"
-    program = "podman"
-    pull_options = ("--tls-verify=false",)
+class OverlayStore(DockerWords):
+    """An engine on containers/storage with its overlay driver."""
 
-    def argv(self, *words: str | Path) -> list[str]:
-        store = ["--root", self.place / "store", "--runroot", self.place / "run"]
-        store += ["--tmpdir", self.place / "tmp", "--storage-driver", "overlay"]
-        return ["podman", *map(os.fspath, [*store, "--cgroup-manager=cgroupfs", *words])]
+    pull_options = ("--tls-verify=false",)
 
     def start(self, place: Path) -> None:
         super().start(place)
@@ -27,4 +22,15 @@ class Podman(DockerWords):
 
     def stop(self) -> None:
         os.environ.pop("TMPDIR", None)
+        # Its store is a mount point of its own while something has been mounted in it.
         subprocess.run(["umount", self.place / "store/overlay"], capture_output=True)
+
+
+class Podman(OverlayStore):
+    name = "podman"
+    program = "podman"
+
+    def argv(self, *words: str | Path) -> list[str]:
+        store: list[str | Path] = ["--root", self.place / "store", "--runroot", self.place / "run"]
+        store += ["--tmpdir", self.place / "tmp", "--storage-driver", "overlay"]
+        return ["podman", *map(str, [*store, "--cgroup-manager=cgroupfs", *words])]

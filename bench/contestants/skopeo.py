@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from .. import tree
 from ..layout import BenchImage
 from ..measure import Cost, run
@@ -14,25 +17,31 @@ COPY = ("skopeo", "copy", "-q", "--insecure-policy", "--src-tls-verify=false")
 class Skopeo(Contestant):
     name = "skopeo copy"
     program = "skopeo"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._digests: list[str] = []
+    is_engine = False
 
     def pull(self, reference: str, image: BenchImage) -> Cost:
-        self._digests = [layer.digest for layer in image.layers]
-        return run(
-            [
-                "skopeo",
-                "copy",
-                "-q",
-                "--insecure-policy",
-                "--src-tls-verify=false",
-                f"docker://{reference}",
-                f"oci:{self.place}/layout:x",
-            ]
-        )
+        return run([*COPY, f"docker://{reference}", f"oci:{self.place}/layout:x"])
+
+    def load(self, archive: Path) -> Cost:
+        # To a folder of blobs: in an OCI layout they would have to be compressed.
+        self._loaded = archive
+        return run([*COPY, f"docker-archive:{archive}", f"dir:{self.place}/loaded"])
+
+    def save(self, reference: str, target: Path) -> Cost:
+        return run([*COPY, f"oci:{self.place}/layout:x", f"docker-archive:{target}:{reference}"])
+
+    def references(self) -> list[str]:
+        return [f"bench/{self._loaded.stem}:latest"]
 
     def tree(self, reference: str) -> tree.Tree:
-        blobs = self.place / "layout/blobs/sha256"
-        return tree.of_layers(blobs / digest.removeprefix("sha256:") for digest in self._digests)
+        manifest, blobs = self.place / "loaded/manifest.json", self.place / "loaded"
+        if not manifest.exists():
+            blobs = self.place / "layout/blobs/sha256"
+            index = json.loads((self.place / "layout/index.json").read_text())
+            manifest = blobs / _hex(index["manifests"][0]["digest"])
+        layers = json.loads(manifest.read_text())["layers"]
+        return tree.of_layers(blobs / _hex(layer["digest"]) for layer in layers)
+
+
+def _hex(digest: str) -> str:
+    return digest.removeprefix("sha256:")

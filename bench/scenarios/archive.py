@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from .. import tree
-from ..contestants import Contestant, Unable
+from ..contestants import Contestant
 from ..docker_archive import docker_archive
 from ..layout import BenchImage
-from .pull import Costs, check_tree
+from .answer import check_tree
+from .pull import Costs
 
 
 def run(who: Contestant, image: BenchImage, reference: str, check: bool) -> Costs:
     """Load, until a container could start."""
-    try:
-        cost = who.load(docker_archive(image))
-    except Unable:
-        return {}
+    archive = docker_archive(image)
+    with archive.open("rb") as file:  # nobody is to be the first who reads it from the disk
+        while file.read(1 << 20):
+            pass
+    cost = who.load(archive)
     if check:
         name = next(name for name in who.references() if name.endswith(image.tag))
         check_tree(tree.reference(image), who.tree(name), f"{who.name}: load")
