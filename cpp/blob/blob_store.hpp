@@ -40,6 +40,8 @@ class BlobStore {
   explicit BlobStore(std::string root);
 
   const std::string& root() const { return root_; }
+  // Where blobs lie, and where what may become one is begun.
+  const std::string& directory() const { return directory_; }
   std::string path(const digest::Hash256& hash) const;
   bool has(const digest::Hash256& hash) const;
   sys::Fd open(const digest::Hash256& hash) const;  // not_found if it is not there

@@ -1,6 +1,5 @@
 #include "erofs/image.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -19,7 +18,6 @@ constexpr std::uint64_t kDevicesStart = kSuperOffset + sizeof(SuperBlock);
 static_assert(kDevicesStart % sizeof(DeviceSlot) == 0);
 // What is in memory of the file at a time.
 constexpr std::size_t kInodesHeld = 16384;
-constexpr std::size_t kHashPiece = std::size_t{4} << 20;
 
 std::uint64_t block_up(std::uint64_t bytes) {
   return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
@@ -164,12 +162,7 @@ std::uint32_t Image::write_chunks(const Entry& entry, std::byte* inode, std::uin
 
 digest::Hash128 Image::content_hash() const {
   digest::Xxh3 hash;
-  for (Bytes rest = mapping_.bytes(); !rest.empty();) {
-    const Bytes piece = rest.first(std::min(rest.size(), kHashPiece));
-    hash.update(piece);
-    mapping_.release_pages();
-    rest = rest.subspan(piece.size());
-  }
+  mapping_.for_each_piece(0, [&](Bytes piece) { hash.update(piece); });
   return hash.finish();
 }
 

@@ -78,7 +78,7 @@ std::string ChainStore::device_path(const table::Table& table, std::uint32_t lay
 
 // Large tables are built in files, so that memory does not grow with the image.
 table::TableBuilder ChainStore::builder() const {
-  return table::TableBuilder(table::Order::path, layers_.blobs().root() + "/blobs/sha256");
+  return table::TableBuilder(table::Order::path, layers_.blobs().directory());
 }
 
 table::Table ChainStore::combine(Rule rule, const table::Table* below,

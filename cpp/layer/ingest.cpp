@@ -104,7 +104,7 @@ struct Ingest::Pipeline {
         store(root),
         blob(store.blobs().writer()),
         tar(store.blobs().writer()),
-        recorder(root + "/blobs/sha256") {}
+        recorder(store.blobs().directory()) {}
 
   ~Pipeline() { stop(); }
 
@@ -329,7 +329,7 @@ LayerInfo Ingest::finish() {
     blobs.sync();
     blobs.publish(p.tar, p.diff_id.hash);
     if (!p.plain()) blobs.publish(p.blob, p.blob_digest.hash);
-    sys::sync_dir(blobs.root() + "/blobs/sha256");
+    sys::sync_dir(blobs.directory());
     p.store.publish(table, p.recorder, p.diff_id);
     LayerInfo info;
     info.digest = p.blob_digest;

@@ -340,11 +340,11 @@ Mapping::Mapping(int fd) : length_(static_cast<std::size_t>(file_size(fd))) {
 Mapping Mapping::writable(int fd, std::uint64_t bytes) {
   Mapping mapping;
   if (bytes == 0) return mapping;
-  const int failure = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
-  if (failure != 0) {
-    errno = failure;
-    throw_errno("reserve " + std::to_string(bytes) + " bytes of a file");
-  }
+  const auto reserve = [&] {
+    errno = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));  // returns what others set
+    return errno == 0 ? 0 : -1;
+  };
+  if (retry(reserve) != 0) throw_errno("reserve " + std::to_string(bytes) + " bytes of a file");
   void* address =
       ::mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (address == MAP_FAILED) throw_errno("map a file");

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -112,8 +113,20 @@ class Mapping {
   // Lets go of the pages touched so far; they stay in the page cache, and come back when touched.
   // What streams through a large file calls it now and then, and stays small.
   void release_pages() const noexcept;
+  // Hands over everything from `offset` on, a few MiB at a time, each let go of afterwards.
+  template <class Work>
+  void for_each_piece(std::size_t offset, Work work) const {
+    for (Bytes rest = bytes().subspan(offset); !rest.empty();) {
+      const Bytes piece = rest.first(std::min(rest.size(), kPieceBytes));
+      work(piece);
+      release_pages();
+      rest = rest.subspan(piece.size());
+    }
+  }
 
  private:
+  static constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
+
   void* address_ = nullptr;
   std::size_t length_ = 0;
 };

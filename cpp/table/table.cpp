@@ -35,7 +35,6 @@ constexpr std::uint64_t kMaxHeapBytes = std::uint64_t{1} << 30;
 // What a builder with a folder holds in memory.
 constexpr std::size_t kEntriesHeld = 8192;
 constexpr std::size_t kHeapHeld = std::size_t{1} << 20;
-constexpr std::size_t kChecksumPiece = std::size_t{4} << 20;
 
 [[noreturn]] void damaged(const std::string& path, const std::string& what) {
   throw Error(ErrorKind::corrupt, "file table " + path + ": " + what);
@@ -88,12 +87,7 @@ Totals totals_of(const FileHeader& header) {
 // Of everything behind the header of a table file.
 std::uint64_t checksum_of(const sys::Mapping& file) {
   digest::Xxh3Stream64 checksum;
-  for (Bytes rest = file.bytes().subspan(sizeof(FileHeader)); !rest.empty();) {
-    const Bytes piece = rest.first(std::min(rest.size(), kChecksumPiece));
-    checksum.update(piece);
-    rest = rest.subspan(piece.size());
-    if (!rest.empty()) file.release_pages();
-  }
+  file.for_each_piece(sizeof(FileHeader), [&](Bytes piece) { checksum.update(piece); });
   return checksum.finish();
 }
 
