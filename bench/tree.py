@@ -80,7 +80,8 @@ def _member_row(member: tarfile.TarInfo, body: IO[bytes] | None) -> Row:
         for name, value in member.pax_headers.items()
         if name.startswith(_XATTR)
     )
-    mode = 0 if kind == "symlink" else member.mode
+    # Old engines write the kind into the mode as well.
+    mode = 0 if kind == "symlink" else stat.S_IMODE(member.mode)
     return Row(kind, mode, member.uid, member.gid, int(member.mtime), content, xattrs)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from fastlayers import Image, Store
@@ -16,6 +16,7 @@ from .host_network import HostNetwork
 
 CACHE = Path(__file__).parents[1] / "cache"
 _SHOWN_BYTES = 2000
+_EPOCH = "1735689600"  # 2025-01-01
 
 
 class Builder:
@@ -30,14 +31,16 @@ class Builder:
         self._network = HostNetwork()
 
     def __enter__(self) -> Self:
+        # No later time is in an image then, and none with a part of a second, which not every
+        # engine keeps: as in images that registries serve.
+        self._epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        os.environ["SOURCE_DATE_EPOCH"] = _EPOCH
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        del os.environ["SOURCE_DATE_EPOCH"]
+        if self._epoch is not None:
+            os.environ["SOURCE_DATE_EPOCH"] = self._epoch
         shutil.rmtree(self.folder)
 
     def base(self) -> Image:
