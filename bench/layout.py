@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 SUMMARY = "summary.json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+GZIP_LAYER = f"{LAYER}+gzip"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_NAME = "org.opencontainers.image.ref.name"
 
 
 @dataclass(frozen=True)
@@ -73,3 +79,35 @@ class BenchImage:
     def blob(self, digest: str) -> Path:
         """Where a blob lies."""
         return self.layout / "blobs" / "sha256" / digest.removeprefix("sha256:")
+
+
+def blob_folder(folder: Path) -> Path:
+    """Where the blobs of a layout lie; made if it is not there."""
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+    return blobs
+
+
+def put_blob(folder: Path, media_type: str, data: bytes) -> dict[str, Any]:
+    """Writes a blob of a layout; returns its descriptor."""
+    digest = hashlib.sha256(data).hexdigest()
+    (blob_folder(folder) / digest).write_bytes(data)
+    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
+
+
+def complete_layout(folder: Path, config: bytes, layers: list[dict[str, Any]], name: str) -> None:
+    """Makes an OCI layout with one image of a folder in which the layers lie already."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST,
+        "config": put_blob(folder, _CONFIG, config),
+        "layers": layers,
+    }
+    row = put_blob(folder, _MANIFEST, _json(document))
+    row["annotations"] = {_NAME: name}
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    (folder / "index.json").write_bytes(_json({"schemaVersion": 2, "manifests": [row]}))
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, indent=1).encode()

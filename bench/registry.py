@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from .daemon import Daemon
 from .layout import BenchImage
 
 _PATIENCE_SECONDS = 15.0
@@ -25,7 +23,7 @@ class Registry:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._daemon: Daemon | None = None
 
     @staticmethod
     def missing() -> str | None:
@@ -43,38 +41,27 @@ class Registry:
             f"storage: {{filesystem: {{rootdirectory: {self._folder}/data}}}}\n"
             f'http: {{addr: "{self.address}"}}\n'
         )
-        self._process = subprocess.Popen(
+        self._daemon = Daemon(
             ["docker-registry", "serve", settings],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
+            self._folder / "registry.log",
+            self._answers,
+            patience_seconds=_PATIENCE_SECONDS,
+            environment={"OTEL_TRACES_EXPORTER": "none"},
         )
-        host, _, port = self.address.partition(":")
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            try:
-                socket.create_connection((host, int(port)), 1).close()
-                return self
-            except OSError:
-                if time.monotonic() > end or self._process.poll() is not None:
-                    self.__exit__(None, None, None)
-                    raise RuntimeError("docker-registry does not start") from None
-                time.sleep(0.05)
+        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(_PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+    def __exit__(self, *_: object) -> None:
+        if self._daemon is not None:
+            self._daemon.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        host, _, port = self.address.partition(":")
+        try:
+            socket.create_connection((host, int(port)), 1).close()
+        except OSError:
+            return False
+        return True
 
     def push(self, image: BenchImage) -> str:
         """Serves an image; returns the reference it can be pulled by."""

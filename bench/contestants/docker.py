@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
+from ..daemon import Daemon
 from ..layout import BenchImage
 from ..measure import Cost
 from .base import DockerWords
@@ -20,7 +20,7 @@ class Docker(DockerWords):
 
     def __init__(self) -> None:
         super().__init__()
-        self._daemon: subprocess.Popen[bytes] | None = None
+        self._daemon: Daemon | None = None
 
     def missing(self) -> str | None:
         for program in ("docker", "dockerd"):
@@ -46,24 +46,16 @@ class Docker(DockerWords):
         command += ["--exec-root", exec_root, "--pidfile", place / "docker.pid"]
         command += ["-H", self._socket, "--bridge=none", "--iptables=false", "--ip-masq=false"]
         command += ["--ip-forward=false", "--insecure-registry", "127.0.0.0/8"]
-        with (place / "dockerd.log").open("wb") as log:
-            self._daemon = subprocess.Popen(command, stdout=log, stderr=log)
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while subprocess.run(self.argv("version"), capture_output=True).returncode != 0:
-            if time.monotonic() > end or self._daemon.poll() is not None:
-                said = (place / "dockerd.log").read_text(errors="replace")[-800:]
-                self.stop()
-                raise RuntimeError(f"dockerd does not start: {said}")
-            time.sleep(0.1)
+        self._daemon = Daemon(
+            command, place / "dockerd.log", self._answers, patience_seconds=_PATIENCE_SECONDS
+        )
+
+    def _answers(self) -> bool:
+        return subprocess.run(self.argv("version"), capture_output=True).returncode == 0
 
     def stop(self) -> None:
         if self._daemon is not None:
-            self._daemon.terminate()
-            try:
-                self._daemon.wait(_PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._daemon.kill()
-                self._daemon.wait()
+            self._daemon.stop()
             self._daemon = None
         # It leaves one mount, the network namespace it ran containers in.
         left = self.place / "exec/netns/default"

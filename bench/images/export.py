@@ -14,32 +14,21 @@ from typing import Any
 
 from fastlayers import Image, _core
 
-from ..layout import SUMMARY, BenchImage
-
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-_NAME = "org.opencontainers.image.ref.name"
+from ..layout import GZIP_LAYER, SUMMARY, BenchImage, blob_folder, complete_layout
 
 
 def write_layout(image: Image, target: BenchImage) -> None:
     """The layout appears when it is complete, or not at all."""
     folder = target.layout.with_suffix(".partial")
     shutil.rmtree(folder, ignore_errors=True)
-    blobs = folder / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
+    blobs = blob_folder(folder)
     root = image.store.root
     layers = [
-        {"mediaType": _LAYER, **_put_layer(Path(_core.blob_path(root, layer.digest)), blobs)}
+        {"mediaType": GZIP_LAYER, **_put_layer(Path(_core.blob_path(root, layer.digest)), blobs)}
         for layer in image.layers
     ]
     raw_config = Path(_core.blob_path(root, image.id)).read_bytes()
-    config = {"mediaType": _CONFIG, **_put(raw_config, blobs)}
-    document = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": layers}
-    row = {"mediaType": _MANIFEST, **_put(_json(document), blobs)}
-    row["annotations"] = {_NAME: target.tag}
-    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    (folder / "index.json").write_bytes(_json({"schemaVersion": 2, "manifests": [row]}))
+    complete_layout(folder, raw_config, layers, target.tag)
     tars = [os.stat(_core.blob_path(root, layer.diff_id)).st_size for layer in image.layers]
     figures = {
         "layers": len(layers),
@@ -47,18 +36,8 @@ def write_layout(image: Image, target: BenchImage) -> None:
         "tar_bytes": sum(tars),
         "blob_bytes": sum(int(layer["size"]) for layer in layers),
     }
-    (folder / SUMMARY).write_bytes(_json(figures))
+    (folder / SUMMARY).write_text(json.dumps(figures, indent=1))
     folder.rename(target.layout)
-
-
-def _json(document: object) -> bytes:
-    return json.dumps(document, indent=1).encode()
-
-
-def _put(data: bytes, blobs: Path) -> dict[str, Any]:
-    digest = hashlib.sha256(data).hexdigest()
-    (blobs / digest).write_bytes(data)
-    return {"digest": f"sha256:{digest}", "size": len(data)}
 
 
 def _put_layer(blob: Path, blobs: Path) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..measure import Cost
-from .engine import IMAGE, Engine, WrongAnswerError
+from ..scenarios.answer import WrongAnswer
+from .engine import IMAGE, Engine
 from .growth import FLAT, LINEAR
 from .layers import END, box, write_big_file, write_empty_files, write_layers
 
@@ -47,7 +48,7 @@ def _by_bytes(size: int, work: Path) -> dict[str, Cost]:
         costs["run"] = engine.in_image(str(size * MIB), "stat -c %s /big")
         costs["save"] = engine.call("save", "-o", archive, IMAGE)
         if archive.stat().st_size < size * MIB // 4:
-            raise WrongAnswerError(f"save: an archive of {archive.stat().st_size} bytes")
+            raise WrongAnswer(f"save: an archive of {archive.stat().st_size} bytes")
         costs["rmi"] = engine.call("rmi", IMAGE)
     archive.unlink()
     return costs
@@ -94,7 +95,7 @@ def _in_turn(count: int, work: Path) -> dict[str, Cost]:
         _import_box(engine, work)
         cost = engine.many("in-turn", str(count))
         if cost.output.split() != [str(count).encode()]:
-            raise WrongAnswerError(f"{count} containers in turn: {cost.output!r} ended well")
+            raise WrongAnswer(f"{count} containers in turn: {cost.output!r} ended well")
         engine.says("", "ps", "-aq")
         return {"run in turn": cost}
 
@@ -104,11 +105,11 @@ def _kept(count: int, work: Path) -> dict[str, Cost]:
         _import_box(engine, work)
         made = engine.many("create", str(count))
         if made.output.split() != [str(count).encode()]:
-            raise WrongAnswerError(f"{count} containers: {made.output!r} were made")
+            raise WrongAnswer(f"{count} containers: {made.output!r} were made")
         costs = {"create": made, "ps": engine.call("ps", "-aq")}
         names = [name.decode() for name in costs["ps"].output.split()]
         if len(set(names)) != count:
-            raise WrongAnswerError(f"{count} containers: ps shows {len(set(names))}")
+            raise WrongAnswer(f"{count} containers: ps shows {len(set(names))}")
         costs["run"] = engine.in_image("", "true")
         costs["rm"] = engine.call("rm", *names)
         engine.says("", "ps", "-aq")
@@ -121,14 +122,14 @@ def _at_once(count: int, work: Path) -> dict[str, Cost]:
         started = engine.many("at-once", str(count))
         running, memory, busy_ns = (int(word) for word in started.output.split())
         if running != count:
-            raise WrongAnswerError(f"{count} containers at once: {running} run")
+            raise WrongAnswer(f"{count} containers at once: {running} run")
         # The supervisors are nobody's children: what they took is told by themselves.
         cpu_seconds = started.cpu_seconds + busy_ns / 1e9
         costs = {"start": Cost(started.seconds, cpu_seconds, memory, b"")}
         costs["ps"] = engine.call("ps", "-q")
         names = [name.decode() for name in costs["ps"].output.split()]
         if len(names) != count:
-            raise WrongAnswerError(f"{count} containers at once: ps shows {len(names)}")
+            raise WrongAnswer(f"{count} containers at once: ps shows {len(names)}")
         costs["run"] = engine.in_image("", "true")
         costs["rm -f"] = engine.call("rm", "-f", *names)
         engine.says("", "ps", "-aq")

@@ -7,12 +7,9 @@ import sys
 from pathlib import Path
 
 from ..measure import Cost, run
+from ..scenarios.answer import WrongAnswer
 
 IMAGE = "scale"
-
-
-class WrongAnswerError(Exception):
-    """A step succeeded and gave something else than it should."""
 
 
 class Engine:
@@ -39,7 +36,7 @@ class Engine:
         cost = self.call(*words)
         found = cost.output.decode().strip()
         if found != expected:
-            raise WrongAnswerError(f"{words}: {found!r} instead of {expected!r}")
+            raise WrongAnswer(f"{words}: {found!r} instead of {expected!r}")
         return cost
 
     def in_image(self, expected: str, script: str) -> Cost:

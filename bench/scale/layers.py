@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import io
 import json
 import os
 import random
@@ -13,12 +11,11 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..layout import LAYER, complete_layout, put_blob
+
 PIECE_BYTES = 8 << 20
 FILES_PER_FOLDER = 1000
 _TIME = 1_700_000_000
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 def _member(name: str, kind: bytes, size: int = 0, mode: int = 0o755) -> tarfile.TarInfo:
@@ -93,39 +90,16 @@ def write_empty_files(path: Path, count: int) -> None:
 
 def write_layers(folder: Path, count: int) -> None:
     """An OCI layout of `count` layers, base first: the n-th adds /layers/n."""
-    blobs = folder / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
-
-    def put(data: bytes, media_type: str) -> dict[str, object]:
-        digest = hashlib.sha256(data).hexdigest()
-        (blobs / digest).write_bytes(data)
-        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
-
     layers = []
     for number in range(count):
         start = box() if number == 0 else b""
         added = _member("layers", tarfile.DIRTYPE).tobuf()
         added += _member(f"layers/{number}", tarfile.REGTYPE, 0, 0o644).tobuf()
-        layers.append(put(start + added + END, _LAYER))
+        layers.append(put_blob(folder, LAYER, start + added + END))
     config = {
         "architecture": "amd64",
         "os": "linux",
         "config": {"Cmd": ["/bin/true"]},
         "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
     }
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": _MANIFEST,
-        "config": put(json.dumps(config).encode(), _CONFIG),
-        "layers": layers,
-    }
-    row = put(json.dumps(manifest).encode(), _MANIFEST)
-    row["annotations"] = {"org.opencontainers.image.ref.name": "scale"}
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [row]}))
-    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-
-
-def members_of(path: Path) -> int:
-    """How many members a layer has, by Python's tarfile."""
-    with gzip.open(path) as plain, tarfile.open(fileobj=io.BufferedReader(plain)) as tar:
-        return sum(1 for _ in tar)
+    complete_layout(folder, json.dumps(config).encode(), layers, "scale")

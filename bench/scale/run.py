@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..measure import Cost
+from ..scenarios.answer import WrongAnswer
 from .curves import CURVES, Action, Curve
-from .engine import WrongAnswerError
 from .growth import growth, is_worse
 
 _SMALLEST_SECONDS = 0.05
@@ -141,7 +141,7 @@ def main(argv: list[str]) -> int:
         try:
             sizes = curve.quick if args.quick else curve.sizes
             measured = _measure(curve, sizes, rounds, args.work)
-        except (WrongAnswerError, RuntimeError) as error:
+        except (WrongAnswer, RuntimeError) as error:
             print(f"bench scale: {curve.name}: {error}", file=sys.stderr)
             return 1
         actions = [each.document() for each in measured]
