@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -113,7 +114,9 @@ def _one_run(
         return {}
     except (RuntimeError, OSError, WrongAnswer) as error:
         what = f"{name}: {who.name}"
-        session.failures[what] = f"{type(error).__name__}: {error}"[:_SHOWN_CHARACTERS]
+        # Results are published: what matters is what happened, not where.
+        why = re.sub(rf"\S*{PREFIX}[^\s/'\"]*", "STORE", str(error))
+        session.failures[what] = f"{type(error).__name__}: {why}"[:_SHOWN_CHARACTERS]
         print(f"failed: {what}: {error}", flush=True)
         return {}
 
