@@ -65,3 +65,14 @@ def test_no_verb_imports_numpy_rich_or_urllib3() -> None:
     statement = "from fastlayers.cli import VERBS, verb_module\n"
     statement += "for module in VERBS.values(): verb_module(module)"
     assert not loaded_after(statement) & {"numpy", "rich", "urllib3"}
+
+
+@pytest.mark.parametrize("text", ['{"a":', '{"a" 1}', '["\\x01"]', '{"a":1', '"', "", "{,}"])
+def test_bad_json_is_an_error_of_its_own_without_the_json_module(text: str) -> None:
+    """CPython's scanner has its errors from a module that a fast start does not import."""
+    script = (
+        "import sys\nfrom fastlayers.oci import json_text\n"
+        "try:\n    json_text.loads(sys.argv[1])\nexcept ValueError:\n    print('refused')"
+    )
+    done = subprocess.run([sys.executable, "-c", script, text], capture_output=True, text=True)
+    assert done.stdout == "refused\n", done.stderr

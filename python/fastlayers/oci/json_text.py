@@ -53,6 +53,8 @@ def loads(text: str, pairs_hook: PairsHook | None = None) -> object:
         value, end = _make_scanner(_Context(pairs_hook))(text, 0)
     except StopIteration as stop:
         raise ValueError(f"expecting a value at character {stop.value}") from None
+    except SystemError:  # it has an error for us in a module that nobody has imported
+        return _loads_with_module(text, pairs_hook)
     if end != len(text):
         raise ValueError(f"extra data at character {end}")
     result: object = value
