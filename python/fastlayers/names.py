@@ -7,10 +7,12 @@ reading all containers. A link that leads nowhere, as a crash may leave it, is a
 from __future__ import annotations
 
 import os
+import time
 
 from fastlayers.errors import ConflictError, InvalidError
-from fastlayers.host import host_error, make_directory, unlink
+from fastlayers.host import host_error, make_directory, sync_directory, unlink
 from fastlayers.lock import FileLock
+from fastlayers.oci.digest import HEX_LENGTH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _ALNUM = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _LONGEST = 255
 _ATTEMPTS = 100
+_TICK_NS = 50_000_000
 _ADJECTIVES = (
     "amber azure brave bright brisk calm candid clever cosmic crisp curious daring deft eager "
     "early earnest fair fancy fleet fresh gentle golden happy hardy honest humble jolly keen "
@@ -58,12 +61,14 @@ def random_name() -> str:
 class NameRegistry:
     """The names in use in a store."""
 
-    __slots__ = ("_containers", "_directory", "_lock_path")
+    __slots__ = ("_containers", "_directory", "_ids", "_ids_at", "_lock_path")
 
     def __init__(self, root: str) -> None:
         self._containers = os.path.join(root, "containers")
         self._directory = os.path.join(root, "names")
         self._lock_path = os.path.join(root, "locks", "names")
+        self._ids: list[str] = []
+        self._ids_at = -1  # the time of the directory they were read from
 
     def find(self, name: str) -> str | None:
         """The ID of the container that has a name."""
@@ -74,6 +79,21 @@ class NameRegistry:
         container_id = os.path.basename(target)
         exists = os.path.isdir(os.path.join(self._containers, container_id))
         return container_id if exists else None
+
+    def ids(self) -> list[str]:
+        """The IDs of all containers. Read anew when the directory has changed: who asks for a
+        thousand by the beginnings of their IDs need not read it a thousand times."""
+        try:
+            changed_at = os.stat(self._containers).st_mtime_ns
+        except FileNotFoundError:
+            return []
+        if changed_at != self._ids_at:
+            # A change in the same tick of the clock would not be seen: then it is read next time.
+            settled = time.time_ns() - changed_at > _TICK_NS
+            self._ids_at = changed_at if settled else -1
+            names = os.listdir(self._containers)
+            self._ids = [name for name in names if len(name) == HEX_LENGTH]
+        return self._ids
 
     def publish(
         self, name: str, container_id: str, prepared: str, complete: Callable[[str], None]
@@ -114,6 +134,10 @@ class NameRegistry:
                 pass  # someone else was faster
             except OSError as error:
                 raise host_error("cannot remove the container", error) from None
+
+    def sync(self) -> None:
+        """Brings the names to disk."""
+        sync_directory(self._directory)
 
     def sweep(self) -> None:
         """Removes links that lead nowhere."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from fastlayers.cli import one_line
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.each import each
 from fastlayers.cli.flags import Flag
 from fastlayers.errors import NotFoundError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fastlayers.container import Container
 
 COMMAND = Command(
     "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -24,16 +30,25 @@ COMMAND = Command(
 
 def run(call: Call) -> int:
     force = call.flags.enabled("force")
+    found: dict[str, Container] = {}
 
-    def remove(name: str) -> None:
+    def with_force(act: Callable[[str], None], name: str) -> None:
+        """What is to be gone is gone: with --force that is said, but no failure."""
         try:
-            call.store.container(name).remove(force=force)
+            act(name)
         except NotFoundError as error:
             if not force:
                 raise
-            # What is to be gone is gone: said, but no failure.
             print(f"Error: {one_line(str(error))}", file=sys.stderr, flush=True)
-            return
+
+    def find(name: str) -> None:
+        found[name] = call.store.container(name)
+
+    def remove(name: str) -> None:
+        found[name].remove(force=force)
         print(name, flush=True)
 
-    return 1 if each(call.args, remove) else 0
+    # All are found before the first goes: the list of IDs need not be read for each of them.
+    missing = each(call.args, partial(with_force, find))
+    failed = each(found, partial(with_force, remove))
+    return 1 if missing or failed else 0
