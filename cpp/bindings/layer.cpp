@@ -96,6 +96,18 @@ void register_layer(py::module_& module) {
   module.def("layer_info", [](const std::string& root, const std::string& diff_id) {
     return layer::LayerStore(root).info(digest::DiffId::parse(diff_id));
   });
+  module.def("damaged_layer_parts", [](const std::string& root, const std::string& diff_id) {
+    const py::gil_scoped_release release;
+    return layer::LayerStore(root).damage(digest::DiffId::parse(diff_id));
+  });
+  module.def("damaged_chain_parts", [](const std::string& root, const DiffIds& diff_ids) {
+    std::vector<std::pair<std::string, std::vector<std::string>>> found;
+    const py::gil_scoped_release release;
+    for (auto& chain : layer::ChainStore(root).damage(to_stack(diff_ids))) {
+      found.emplace_back(chain.id.hex(), std::move(chain.parts));
+    }
+    return found;
+  });
   module.def("side_path", [](const std::string& root, const std::string& diff_id) {
     return layer::LayerStore(root).side_path(digest::DiffId::parse(diff_id));
   });

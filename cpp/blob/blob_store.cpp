@@ -64,10 +64,20 @@ void BlobStore::sync() const {
   sys::sync_file_system(directory.get());
 }
 
+// Of a small blob; one that is damaged is written again.
+bool BlobStore::is_intact(const digest::Digest& digest, std::uint64_t size) const {
+  try {
+    return read(digest, size).size() == size;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::digest_mismatch && error.kind() != ErrorKind::limit) throw;
+    return false;
+  }
+}
+
 digest::Digest BlobStore::put(Bytes bytes) const {
   const ProfileTimer timer(ProfilePart::document, bytes.size());
   const digest::Digest digest{digest::sha256(bytes)};
-  if (has(digest.hash)) return digest;
+  if (has(digest.hash) && is_intact(digest, bytes.size())) return digest;
   BlobWriter out = writer();
   out.write(bytes);
   sys::sync_file(out.fd());

@@ -56,6 +56,8 @@ class BlobStore {
   std::string read(const digest::Digest& digest, std::uint64_t limit_bytes) const;
 
  private:
+  bool is_intact(const digest::Digest& digest, std::uint64_t size) const;
+
   std::string root_;
   std::string directory_;
 };

@@ -12,6 +12,7 @@
 // a layer means depends on what is below it. A stack of no layers is legal: an empty root.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@
 namespace fastlayers::layer {
 
 using Stack = std::vector<digest::DiffId>;  // base first
+
+struct Plan;  // chain_plan.hpp
 
 struct ErofsPart {
   std::string index;
@@ -31,6 +34,12 @@ struct RootOwner {
   std::uint32_t mode = 0755;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
+};
+
+// What is wrong with what is derived from one stack: "table", "plan", "index", "tree", "init".
+struct ChainDamage {
+  digest::ChainId id;  // all zeros for the stack of no layers
+  std::vector<std::string> parts;
 };
 
 class ChainStore {
@@ -46,14 +55,31 @@ class ChainStore {
   RootOwner root_owner(const Stack& stack) const;
   // The folder with missing mount points; "" when the image has them all.
   std::string init_directory(const Stack& stack) const;
+  // Derives everything anew from the layers and compares: for this stack and all that it rests on,
+  // those of which something differs (chain_check.cpp). The layers must be right (LayerStore).
+  std::vector<ChainDamage> damage(const Stack& stack) const;
 
  private:
-  struct Plan;
   std::string directory(const digest::ChainId& id) const;
   bool has_plan(const digest::ChainId& id) const;
   Plan read_plan(const digest::ChainId& id) const;
   void build_erofs(const Stack& stack) const;
   void write_index(const digest::ChainId& id, const table::Table& table, const Plan& plan) const;
+  // Writes the index of a table to a new file; returns what its plan says.
+  std::string index_into(const std::string& path, const table::Table& table,
+                         const Plan& plan) const;
+  // Of one chain: the stack of the lowest `count` layers, its merged table, and that of the stack
+  // without its top layer (none for the lowest).
+  struct Derived {
+    std::size_t count;
+    table::Table& merged;
+    const table::Table* below;
+  };
+  std::vector<std::string> damaged_parts(const Stack& stack,
+                                         const std::vector<digest::ChainId>& ids,
+                                         const Derived& derived, const std::string& scratch) const;
+  std::optional<Plan> expected_plan(const std::vector<digest::ChainId>& ids,
+                                    const Derived& derived) const;
   void build_tree(const Stack& stack, std::size_t depth) const;
   using Rule = table::Table (*)(const table::Table* below, const table::Table& layer,
                                 table::TableBuilder out);

@@ -1,6 +1,9 @@
 #include "layer/ingest.hpp"
 
+#include <charconv>
+#include <cstdlib>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -15,7 +18,7 @@ namespace {
 
 // What three stages work on at the same time stays within the caches of two cores.
 constexpr std::size_t kChunkBytes = 256 * 1024;
-constexpr std::size_t kQueueChunks = 6;
+constexpr std::size_t kQueueChunks = 4;
 
 struct Chunk {
   Bytes view() const { return {bytes, size}; }
@@ -91,6 +94,25 @@ class ChunkSource : public Source {
   std::size_t at_ = 0;
 };
 
+// What a layer may expand to: FASTLAYERS_MAX_LAYER_SIZE, bytes or with a letter (500m, 20g).
+std::uint64_t max_layer_bytes() {
+  const char* setting = std::getenv("FASTLAYERS_MAX_LAYER_SIZE");
+  if (setting == nullptr || *setting == 0) return std::numeric_limits<std::uint64_t>::max();
+  const std::string_view text(setting);
+  std::uint64_t bytes = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  const std::string_view unit = text.substr(static_cast<std::size_t>(read.ptr - text.data()));
+  constexpr std::string_view kUnits = "kmgt";
+  const std::size_t power = unit.size() == 1 ? kUnits.find(unit[0]) : std::string_view::npos;
+  const bool ok = read.ec == std::errc() && bytes > 0 && (unit.empty() || power < kUnits.size());
+  const unsigned shift = unit.empty() ? 0 : 10 * static_cast<unsigned>(power + 1);
+  if (!ok || bytes > std::numeric_limits<std::uint64_t>::max() >> shift) {
+    throw Error(ErrorKind::invalid,
+                "FASTLAYERS_MAX_LAYER_SIZE is no size: write bytes, or 500m, or 20g");
+  }
+  return bytes << shift;
+}
+
 void check_digest(const std::string& what, const std::string& expected, const std::string& got) {
   if (expected == got) return;
   throw Error(ErrorKind::digest_mismatch, what + " is " + got + ", not " + expected);
@@ -165,8 +187,14 @@ struct Ingest::Pipeline {
   void keep_tar() {
     tar::Reader reader(recorder);
     digest::Sha256 hash;
+    std::uint64_t tar_bytes = 0;
     while (auto chunk = inflated.pop()) {
       const Bytes bytes = chunk->view();
+      tar_bytes += bytes.size();
+      if (tar_bytes > max_bytes) {
+        throw Error(ErrorKind::limit, "it expands to more than " + std::to_string(max_bytes) +
+                                          " bytes, the bound of FASTLAYERS_MAX_LAYER_SIZE");
+      }
       {
         const ProfileTimer timer(ProfilePart::hash_tar, bytes.size());
         hash.update(bytes);
@@ -244,6 +272,7 @@ struct Ingest::Pipeline {
   }
 
   const Expected expected;
+  const std::uint64_t max_bytes = max_layer_bytes();
   LayerStore store;
   ChunkPool pool;
   ChunkQueue received{kQueueChunks};
@@ -326,11 +355,12 @@ LayerInfo Ingest::finish() {
     p.tar.flush();
     p.recorder.rescue_tail(p.tar.fd(), p.tar.size());
     table::Table table = p.recorder.finish(p.diff_id, p.tar.size());
+    StagedLayer derived = p.store.stage(table, p.recorder);
     blobs.sync();
     blobs.publish(p.tar, p.diff_id.hash);
     if (!p.plain()) blobs.publish(p.blob, p.blob_digest.hash);
     sys::sync_dir(blobs.directory());
-    p.store.publish(table, p.recorder, p.diff_id);
+    p.store.publish(derived, p.diff_id);
     LayerInfo info;
     info.digest = p.blob_digest;
     info.size = p.received_bytes;

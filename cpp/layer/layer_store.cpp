@@ -29,19 +29,30 @@ table::Table LayerStore::table(const digest::DiffId& id) const {
   return table::Table::open(table_path(id));
 }
 
-void LayerStore::publish(table::Table& table, Recorder& recorder, const digest::DiffId& id) const {
-  const std::string target = directory(id);
-  if (sys::exists(target + "/table")) return;
+StagedLayer LayerStore::stage(table::Table& table, Recorder& recorder) const {
   sys::make_dirs(blobs_.root() + "/layers", 0755);
-  const std::string temporary = sys::unique_name(blobs_.root() + "/layers/.tmp-");
+  StagedLayer staged(sys::unique_name(blobs_.root() + "/layers/.tmp-"));
+  sys::make_dirs(staged.path_, 0755);
+  table.save(staged.path_ + "/table", false);
+  if (recorder.has_side()) sys::link_file(recorder.side(), staged.path_ + "/side");
+  return staged;
+}
+
+void LayerStore::publish(StagedLayer& staged, const digest::DiffId& id) const {
+  if (sys::exists(table_path(id))) return;
+  if (!sys::try_rename(staged.path_, directory(id))) {
+    if (sys::exists(table_path(id))) return;  // someone else was faster
+    sys::remove_tree(directory(id));          // what is left of a folder that lost its table
+    if (!sys::try_rename(staged.path_, directory(id))) return;
+  }
+  staged.path_.clear();
+}
+
+StagedLayer::~StagedLayer() {
+  if (path_.empty()) return;
   try {
-    sys::make_dirs(temporary, 0755);
-    table.save(temporary + "/table");
-    if (recorder.has_side()) sys::link_file(recorder.side(), temporary + "/side");
-    if (!sys::try_rename(temporary, target)) sys::remove_tree(temporary);
-  } catch (...) {
-    sys::remove_tree(temporary);
-    throw;
+    sys::remove_tree(path_);
+  } catch (const Error&) {  // the collector tries again
   }
 }
 

@@ -9,6 +9,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "blob/blob_store.hpp"
 #include "codec/codec.hpp"
@@ -26,6 +28,19 @@ struct LayerInfo {
   std::uint64_t content_size = 0;
 };
 
+// A folder of files derived from a layer; gone with this object unless it was published.
+class StagedLayer {
+ public:
+  explicit StagedLayer(std::string path) : path_(std::move(path)) {}
+  StagedLayer(StagedLayer&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  StagedLayer& operator=(StagedLayer&&) = delete;
+  ~StagedLayer();
+
+ private:
+  friend class LayerStore;
+  std::string path_;
+};
+
 class LayerStore {
  public:
   explicit LayerStore(std::string root) : blobs_(std::move(root)) {}
@@ -39,7 +54,13 @@ class LayerStore {
   // The layer if both its tar and its table are there (digest and size are then the tar's).
   std::optional<LayerInfo> info(const digest::DiffId& id) const;
   table::Table table(const digest::DiffId& id) const;  // not_found names the layer
-  void publish(table::Table& table, Recorder& recorder, const digest::DiffId& id) const;
+  // Reads the tar and derives everything from it anew: "tar" if it is not what its name says, or
+  // which of "table" and "side" are not what it gives. not_found without the tar.
+  std::vector<std::string> damage(const digest::DiffId& id) const;
+  // What is derived, in a folder that nobody sees yet; not synced.
+  StagedLayer stage(table::Table& table, Recorder& recorder) const;
+  // Gives it its name, unless the layer has been derived already. All must be on the disk.
+  void publish(StagedLayer& staged, const digest::DiffId& id) const;
 
  private:
   blob::BlobStore blobs_;

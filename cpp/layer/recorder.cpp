@@ -95,6 +95,10 @@ void Recorder::member(tar::Header&& header) {
 }
 
 void Recorder::add(tar::Header& header) {
+  if (builder_.size() == max_entries_) {
+    throw Error(ErrorKind::limit,
+                "the layer has more than " + std::to_string(max_entries_) + " entries");
+  }
   const std::string path = normalise(header.path);
   if (path.empty()) check_root(header);
   if (add_marker(header, path)) return;

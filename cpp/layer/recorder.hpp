@@ -16,6 +16,7 @@
 namespace fastlayers::layer {
 
 inline constexpr std::size_t kMaxPathBytes = 16384;
+inline constexpr std::size_t kMaxEntries = std::size_t{1} << 26;  // of one layer
 
 // `path` without empty and "." components, ".." taken back; the root is "". Throws Error:
 // traversal if it climbs out, unsupported for a component over table::kMaxNameBytes, limit for the
@@ -26,8 +27,10 @@ class Recorder : public tar::Visitor {
  public:
   // `scratch` is the folder in which files are begun: the table's, and a side file should one be
   // needed.
-  explicit Recorder(std::string scratch)
-      : scratch_(std::move(scratch)), builder_(table::Order::tar, scratch_) {}
+  explicit Recorder(std::string scratch, std::size_t max_entries = kMaxEntries)
+      : scratch_(std::move(scratch)),
+        builder_(table::Order::tar, scratch_),
+        max_entries_(max_entries) {}
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
@@ -54,6 +57,7 @@ class Recorder : public tar::Visitor {
 
   std::string scratch_;
   table::TableBuilder builder_;
+  std::size_t max_entries_;
   std::uint64_t content_bytes_ = 0;
   digest::Xxh3 hash_;
   table::Entry* file_ = nullptr;          // the record whose body is streaming by

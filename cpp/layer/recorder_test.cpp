@@ -47,6 +47,24 @@ TEST_CASE("names are normalised inside the root") {
   CHECK(kind_of_refusal(std::string(kMaxPathBytes + 1, '/')) == ErrorKind::limit);
 }
 
+TEST_CASE("the number of entries is bounded") {
+  Recorder recorder("/tmp", 2);
+  for (const char* name : {"a", ".wh.b"}) {
+    recorder.member(member(tar::kFile, name));
+    recorder.end_member();
+  }
+  CHECK_THROWS_WITH_AS(recorder.member(member(tar::kFile, "c")),
+                       "entry c: the layer has more than 2 entries", Error);
+}
+
+TEST_CASE("what sparse files expand to is bounded") {
+  tar::Header header = member(tar::kFile, "f");
+  header.sparse = true;
+  header.size = std::uint64_t{257} << 30;
+  header.extents = {{header.size, 0}};
+  CHECK(refusal(header) == ErrorKind::limit);
+}
+
 TEST_CASE("the root of a layer can only be a directory") {
   CHECK_FALSE(refusal(member(tar::kDirectory, "./")));
   CHECK(refusal(member(tar::kSymlink, ".", "/tmp")) == ErrorKind::traversal);

@@ -75,8 +75,8 @@ sys::Fd in_private_namespace(Make make) {
   }
   throw Error(ErrorKind::unsupported,
               message +
-                  "; overlayfs needs an upper and a work directory together on "
-                  "one file system other than overlayfs and nfs; the copy backend needs none",
+                  "; overlayfs needs an upper and a work directory together on one file system "
+                  "other than overlayfs and nfs: use another folder (--root)",
               EINVAL);
 }
 

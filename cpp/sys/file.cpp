@@ -94,10 +94,15 @@ void link_file(TemporaryFile& file, const std::string& path) {
     return;
   }
   const std::string magic = fd_path(file.fd.get());
-  if (::linkat(AT_FDCWD, magic.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0 &&
-      errno != EEXIST) {
-    throw_errno("create " + path);
-  }
+  const auto link = [&magic](const std::string& to) {
+    return ::linkat(AT_FDCWD, magic.c_str(), AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  };
+  if (link(path)) return;
+  if (errno != EEXIST) throw_errno("create " + path);
+  const std::string folder = path.substr(0, path.rfind('/'));
+  const std::string temporary = unique_name(folder + "/.new-");
+  if (!link(temporary)) throw_errno("create " + temporary);
+  rename(temporary, path);
 }
 
 TemporaryFile::~TemporaryFile() {

@@ -43,7 +43,8 @@ struct TemporaryFile {
   std::string name;  // empty: unnamed
 };
 TemporaryFile create_temporary(const std::string& directory);
-// Gives the file its final path; an existing file stays and the temporary one goes.
+// Gives the file its final path, in one step. What is there already is replaced: it should be the
+// same, and if it is damaged it is so no longer.
 void link_file(TemporaryFile& file, const std::string& path);
 std::string unique_name(const std::string& prefix);  // prefix, process id and a counter
 

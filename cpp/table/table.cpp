@@ -40,7 +40,8 @@ constexpr std::size_t kEntriesHeld = 8192;
 constexpr std::size_t kHeapHeld = std::size_t{1} << 20;
 
 [[noreturn]] void damaged(const std::string& path, const std::string& what) {
-  throw Error(ErrorKind::corrupt, "file table " + path + ": " + what);
+  throw Error(ErrorKind::corrupt,
+              "file table " + path + ": " + what + "; fastlayers fsck --repair makes it anew");
 }
 
 bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t total) {
@@ -95,8 +96,8 @@ std::uint64_t checksum_of(const sys::Mapping& file) {
 }
 
 // The files that this process has found whole. A table is written once and then linked under its
-// name, so one that is the same file, of the same time, need not be read from end to end again: that
-// would make every commit on an image pay for all the files of the image.
+// name, so one that is the same file, of the same time, need not be read from end to end again:
+// that would make every commit on an image pay for all the files of the image.
 class VerifiedFiles {
  public:
   using Identity = std::tuple<dev_t, ino_t, std::int64_t, std::int64_t, off_t>;
@@ -252,13 +253,19 @@ void Table::adopt_mapping() {
   heap_ = {at, header.heap_bytes};
 }
 
-void Table::save(const std::string& path) {
+void Table::save(const std::string& path, bool sync) {
   const ProfileTimer timer(ProfilePart::table, entries_.size_bytes() + heap_.size());
-  if (file_.fd) {
-    sys::link_file(file_, path);
-    file_ = {};
-    return;
+  sys::TemporaryFile file = std::move(file_);
+  file_ = {};
+  if (!file.fd) {
+    file = sys::create_temporary(path.substr(0, path.rfind('/')));
+    write_to(file.fd.get());
   }
+  if (sync) sys::sync_file(file.fd.get());
+  sys::link_file(file, path);
+}
+
+void Table::write_to(int fd) const {
   FileHeader header = header_of(order_, totals_, link_groups_);
   header.heap_bytes = heap_.size();
   header.layer_count = static_cast<std::uint32_t>(layers_.size());
@@ -266,11 +273,8 @@ void Table::save(const std::string& path) {
   digest::Xxh3Stream64 checksum;
   for (const Bytes part : parts) checksum.update(part);
   header.checksum = checksum.finish();
-  const std::string temporary = path + ".tmp";
-  const sys::Fd file = sys::open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  sys::write_all(file.get(), bytes_of(header));
-  for (const Bytes part : parts) sys::write_all(file.get(), part);
-  sys::rename(temporary, path);
+  sys::write_all(fd, bytes_of(header));
+  for (const Bytes part : parts) sys::write_all(fd, part);
 }
 
 std::optional<std::size_t> Table::find(std::string_view wanted) const {

@@ -41,9 +41,9 @@ class Table {
  public:
   // Maps and checks a table file; anything out of bounds is Error(corrupt).
   static Table open(const std::string& path);
-  // By rename or link, so that it appears complete; not synced. A table that was built in a folder
-  // must be saved on the same file system.
-  void save(const std::string& path);
+  // By link, so that it appears complete, and if `sync` not before it is on the disk. A table that
+  // was built in a folder must be saved on the same file system.
+  void save(const std::string& path, bool sync = true);
 
   // Reads the header alone.
   static Totals read_totals(const std::string& path);
@@ -80,6 +80,7 @@ class Table {
   friend class TableBuilder;
   static constexpr std::size_t kRecordsHeld = 16384;
   void adopt_mapping();
+  void write_to(int fd) const;
   std::string_view text(std::uint64_t offset, std::uint32_t length) const {
     return as_text(heap_).substr(offset, length);
   }

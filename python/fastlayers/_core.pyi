@@ -85,6 +85,13 @@ class Table:
 
 def layer_table(root: str, diff_id: str) -> Table: ...
 def merged_table(root: str, diff_ids: list[str]) -> Table: ...
+def damaged_layer_parts(root: str, diff_id: str) -> list[str]:
+    """Reads the layer's tar: ["tar"] if it is not what its name says, else which of "table" and
+    "side" are not what it gives. NotFoundError without the tar."""
+
+def damaged_chain_parts(root: str, diff_ids: list[str]) -> list[tuple[str, list[str]]]:
+    """(chain_id in hex digits, damaged parts) of the stack and of those it rests on."""
+
 def side_path(root: str, diff_id: str) -> str: ...  # expanded sparse members of a layer
 def probe(directory: str) -> dict[str, tuple[bool, str]]:
     """Keys erofs_file, erofs_loop, overlay: (works, why)."""

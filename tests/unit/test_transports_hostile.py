@@ -17,6 +17,7 @@ from fastlayers.errors import (
     CorruptError,
     DigestMismatchError,
     FastlayersError,
+    InvalidError,
     LimitError,
     NotFoundError,
     TraversalError,
@@ -333,3 +334,33 @@ def test_a_failure_in_the_second_image_registers_none(
     with pytest.raises(CorruptError):
         load(store, write(archive_of(*members)))
     assert store.images() == []
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("1m", False), ("1048576", False), ("2m", True)])
+def test_what_expands_too_far_is_refused(
+    store: Store,
+    write: Callable[[bytes], str],
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    expected: bool,
+) -> None:
+    monkeypatch.setenv("FASTLAYERS_MAX_LAYER_SIZE", limit)
+    bomb = image_of([Blob.gzip(header(b"f", b"0", 1 << 20) + bytes(1 << 20) + END)])
+    assert len(bomb.layers[0].data) < 5000
+    path = write(archive_of(*layout_members(bomb, {"org.opencontainers.image.ref.name": "b:1"})))
+    if expected:
+        assert len(load(store, path)) == 1
+        return
+    with pytest.raises(LimitError, match="expands to more than 1048576 bytes"):
+        load(store, path)
+    assert store.images() == []
+    assert leftovers(store) == []
+
+
+@pytest.mark.parametrize("limit", ["much", "1.5g", "-1", "0", "99999999t", "1gb"])
+def test_a_bound_that_is_no_size_is_refused(
+    store: Store, write: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setenv("FASTLAYERS_MAX_LAYER_SIZE", limit)
+    with pytest.raises(InvalidError, match="FASTLAYERS_MAX_LAYER_SIZE is no size"):
+        load(store, write(archive_of(*classic())))
