@@ -10,6 +10,7 @@ from fastlayers.container_options import ContainerOptions, check_workdir, env_en
 from fastlayers.container_record import ContainerRecord
 from fastlayers.container_state import RUNNING, State
 from fastlayers.errors import ConflictError, HostError, NotFoundError
+from fastlayers.host import sync_directory
 from fastlayers.lock import FileLock
 from fastlayers.process import send_signal
 
@@ -317,6 +318,7 @@ class Container(ContainerRecord):
             raise self._busy()
         with _Held(lock):
             self.discard()
+        sync_directory(self.store.containers_directory)
 
     def discard(self) -> None:
         """Removes its directory; for the process that holds the lock."""

@@ -13,18 +13,18 @@ from fastlayers.container_record import (
     write_directory,
     write_record,
 )
-from fastlayers.errors import InvalidError
+from fastlayers.errors import ConflictError, InvalidError, NotFoundError
 from fastlayers.host import make_directory, sync_directory
 from fastlayers.oci.digest import HEX_LENGTH
 from fastlayers.oci.timestamp import to_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastlayers.container import ContainerOptions
     from fastlayers.image import Image
     from fastlayers.store import Store
-
-# Where uid, gid and mode are in a record of the file table (cpp/table/FORMAT.md).
 
 
 def containers(store: Store, all: bool) -> list[Container]:
@@ -45,9 +45,9 @@ def find(store: Store, text: str) -> Container | None:
     named = store.names.find(text.removeprefix("/"))
     if named is not None:
         return _open(store, named)
-    if not is_id_prefix(text) or not os.path.isdir(store.containers_directory):
+    if not is_id_prefix(text):
         return None
-    found = [name for name in os.listdir(store.containers_directory) if name.startswith(text)]
+    found = [name for name in store.names.ids() if name.startswith(text)]
     if len(found) > 1:
         raise InvalidError(f"Multiple IDs found with provided prefix: {text}")
     return _open(store, found[0]) if found else None
@@ -87,6 +87,7 @@ def create_container(
             store.names.publish(options.name or "", container_id, prepared, complete)
             if sync:
                 sync_directory(store.containers_directory)
+                store.names.sync()
             return Container(store, directory, record)
         except BaseException:  # an interrupt as well: then nobody knows of the container
             remove_tree(prepared)
@@ -104,3 +105,22 @@ def discard_container(store: Store, container: Container) -> None:
     grave = os.path.join(store.containers_directory, f".{container.id}.old")
     store.names.retire(container.name, container.id, grave)
     remove_tree(grave)
+
+
+def prune_containers(
+    store: Store, matches: Callable[[Container], bool] | None
+) -> tuple[list[str], int]:
+    """See Store.prune_containers."""
+    removed: list[str] = []
+    freed = 0
+    for container in containers(store, all=True):
+        if container.status == "running" or (matches is not None and not matches(container)):
+            continue
+        try:
+            size = container.size()
+            container.remove()
+        except (ConflictError, NotFoundError):
+            continue  # it was started, or removed, meanwhile
+        removed.append(container.id)
+        freed += size
+    return removed, freed

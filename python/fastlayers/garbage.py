@@ -7,8 +7,10 @@ import os
 from fastlayers import _core
 from fastlayers._core import remove_tree
 from fastlayers.container_record import read_record
+from fastlayers.container_state import StateFile
 from fastlayers.errors import CorruptError, LimitError, NotFoundError, UnsupportedError
-from fastlayers.host import host_error
+from fastlayers.host import host_error, unlink
+from fastlayers.lock import FileLock
 from fastlayers.mounted import mounted_manifests
 from fastlayers.oci import digest as digests
 from fastlayers.oci import document, fields
@@ -18,20 +20,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fastlayers.store import Store
 
-# Of a document that is damaged, or is none of ours, what it names is not known: it keeps only
-# itself. Any other error, of the disk for example, must stop the collector.
+# Of a document that is damaged, missing, or none of ours, what it names is not known; any other
+# error, of the disk for example, must stop the collector.
 _UNREADABLE = (NotFoundError, CorruptError, LimitError, UnsupportedError)
 _DEEPEST = 8
 
 
 class Live:
-    """All that images, containers and mounts refer to, as hex digits."""
+    """All that images, containers and mounts refer to, as hex digits. Not `complete` if a document
+    could not be read: what it names may be anything."""
 
-    __slots__ = ("_seen", "_store", "blobs", "chains", "layers")
+    __slots__ = ("_seen", "_store", "blobs", "chains", "complete", "layers")
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._seen: set[str] = set()
+        self.complete = True
         self.blobs: set[str] = set()
         self.layers: set[str] = set()
         self.chains: set[str] = set()
@@ -48,7 +52,7 @@ class Live:
                 if record is not None:
                     live.add_container(record)
             except _UNREADABLE:
-                continue
+                live.complete = False
         for manifest in mounted_manifests(store):
             live.add(manifest)
         return live
@@ -56,7 +60,7 @@ class Live:
     def add_container(self, record: fields.Json) -> None:
         """What a container needs: its image's documents, and its layers in any case."""
         diff_ids = fields.strings(record, "diff_ids", "container config") or ()
-        self._add_layers(tuple(digests.validate(diff_id) for diff_id in diff_ids))
+        self.add_layers(tuple(digests.validate(diff_id) for diff_id in diff_ids))
         self.add(fields.text(record, "manifest", "container config"))
 
     def add(self, digest: str, depth: int = 0) -> None:
@@ -70,16 +74,19 @@ class Live:
             parsed = document.parse(raw, digest=digest)
             if isinstance(parsed, Index):
                 for entry in parsed.manifests:
-                    self.add(entry.digest, depth + 1)
+                    # Those of other platforms were never fetched.
+                    if _core.has_blob(self._store.root, entry.digest):
+                        self.add(entry.digest, depth + 1)
                 return
             self.blobs.add(digests.hex_of(parsed.config.digest))
             self.blobs.update(digests.hex_of(layer.digest) for layer in parsed.layers)
             raw = _core.read_blob(self._store.root, parsed.config.digest, DOCUMENT_LIMIT)
-            self._add_layers(ImageConfig.parse(raw).diff_ids)
+            self.add_layers(ImageConfig.parse(raw).diff_ids)
         except _UNREADABLE:
-            return
+            self.complete = False
 
-    def _add_layers(self, diff_ids: tuple[str, ...]) -> None:
+    def add_layers(self, diff_ids: tuple[str, ...]) -> None:
+        """A stack of layers, and all that is derived of it."""
         hexes = [digests.hex_of(diff_id) for diff_id in diff_ids]
         self.blobs.update(hexes)
         self.layers.update(hexes)
@@ -90,21 +97,30 @@ class Live:
 
 def collect(store: Store) -> int:
     """Removes what nothing refers to; the caller holds the gc lock exclusively. Returns the bytes
-    of the blobs that went. Derived folders go before the blobs they can be rebuilt from."""
+    of the blobs that went. Derived folders go before the blobs they can be rebuilt from.
+
+    While a document of the store cannot be read, nothing that it might name goes: fsck finds it.
+    """
     live = Live.of_store(store)
+
+    def is_garbage(name: str, alive: set[str]) -> bool:
+        # A name with a dot in front is of what was begun when something died.
+        return name not in alive and (live.complete or name.startswith("."))
+
     for folder, alive in (("chains", live.chains), ("layers", live.layers)):
         directory = os.path.join(store.root, folder)
         for name in _names(directory):
-            if name not in alive:
-                _remove_folder(directory, name)
+            if is_garbage(name, alive):
+                remove_folder(directory, name)
     for name in _names(store.containers_directory):
         if name.startswith("."):  # being made or removed when something died
             remove_tree(os.path.join(store.containers_directory, name))
     store.names.sweep()
+    _sweep_half_written(store)
     freed = 0
     blobs = os.path.join(store.root, "blobs", "sha256")
     for name in _names(blobs):
-        if name not in live.blobs:
+        if is_garbage(name, live.blobs):
             path = os.path.join(blobs, name)
             try:
                 freed += os.stat(path).st_size
@@ -116,6 +132,32 @@ def collect(store: Store) -> int:
     return freed
 
 
+def _sweep_half_written(store: Store) -> None:
+    """Removes files that had not got their names when their writers died. Whoever holds a lock is
+    alive, and is the only one who writes what the lock is for."""
+    with FileLock(os.path.join(store.root, "locks", "index"), exclusive=True):
+        _unlink_all(store.root, _names(store.root), ".new")
+    chains = os.path.join(store.root, "chains")
+    with FileLock(os.path.join(store.root, "locks", "chains"), exclusive=True):
+        for chain in _names(chains):
+            for name in _names(os.path.join(chains, chain)):
+                if ".tmp-" in name or name.startswith("."):
+                    remove_folder(os.path.join(chains, chain), name)
+    for container in _names(store.containers_directory):
+        directory = os.path.join(store.containers_directory, container)
+        names = [name for name in _names(directory) if name.endswith(".new")]
+        lock = FileLock(StateFile(directory).lock_path, exclusive=True)
+        if names and lock.acquire(timeout_seconds=0):
+            _unlink_all(directory, names, ".new")
+            lock.release()
+
+
+def _unlink_all(directory: str, names: list[str], ending: str) -> None:
+    for name in names:
+        if name.endswith(ending):
+            unlink(os.path.join(directory, name))
+
+
 def _names(directory: str) -> list[str]:
     try:
         return os.listdir(directory)
@@ -125,11 +167,12 @@ def _names(directory: str) -> list[str]:
         raise host_error("cannot read", error) from None
 
 
-def _remove_folder(directory: str, name: str) -> None:
-    """Out of sight first: a folder under its name is complete, also if we die here."""
+def remove_folder(directory: str, name: str) -> None:
+    """Removes a derived folder, if it is there. Out of sight first: a folder under its name is
+    complete, also if we die here."""
     path = os.path.join(directory, name)
     if not os.path.isdir(path) or os.path.islink(path):
-        os.unlink(path)
+        unlink(path)
         return
     grave = path
     if not name.startswith("."):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fastlayers import _core
-from fastlayers.errors import FastlayersError, InvalidError, NotFoundError
+from fastlayers.errors import ConflictError, FastlayersError, InvalidError, NotFoundError
 from fastlayers.host import host_error
 from fastlayers.image import Image
 from fastlayers.index_file import name_of, renamed, repo_digest_of
@@ -16,7 +16,7 @@ from fastlayers.oci.timestamp import to_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fastlayers.oci.document import ImageConfig
     from fastlayers.store import Store
@@ -153,6 +153,14 @@ def untag(store: Store, name: str) -> str:
 
 def remove_image(store: Store, text: str, *, force: bool) -> list[str]:
     """See Store.remove_image."""
+    actions = _remove_image(store, text, force=force)
+    if any(action.startswith("Deleted: ") for action in actions):
+        store.garbage()
+    return actions
+
+
+def _remove_image(store: Store, text: str, *, force: bool) -> list[str]:
+    """Takes an image or a name of it out of the index; what was only its own is garbage then."""
     from fastlayers.image_removal import Removal
 
     found = store.catalog.find(text)
@@ -162,8 +170,8 @@ def remove_image(store: Store, text: str, *, force: bool) -> list[str]:
     image_id = store.catalog.image_id(entry)
     if not image_id:  # its documents cannot be read: all there is to it is the entry
         store.catalog.index.update(lambda entries: [old for old in entries if old != entry])
-        store.garbage()
-        return [f"Untagged: {familiar(name_of(entry))}" if name_of(entry) else "Deleted: " + text]
+        untagged = [f"Untagged: {familiar(name_of(entry))}"] if name_of(entry) else []
+        return [*untagged, f"Deleted: {entry.digest}"]
     removal = Removal(
         store.open_image(entry),
         text,
@@ -175,9 +183,7 @@ def remove_image(store: Store, text: str, *, force: bool) -> list[str]:
     store.catalog.index.update(removal.apply)
     if not removal.deleted:
         return removal.actions
-    actions = removal.actions + _deleted_layers(store, removal.diff_ids)
-    store.garbage()
-    return actions
+    return removal.actions + _deleted_layers(store, removal.diff_ids)
 
 
 def _deleted_layers(store: Store, diff_ids: tuple[str, ...]) -> list[str]:
@@ -190,15 +196,21 @@ def _deleted_layers(store: Store, diff_ids: tuple[str, ...]) -> list[str]:
     return [f"Deleted: {chain}" for chain in chains if hex_of(chain) not in alive]
 
 
-def prune_images(store: Store, *, all: bool) -> list[str]:
+def prune_images(
+    store: Store, *, all: bool, matches: Callable[[Image], bool] | None
+) -> tuple[list[str], int]:
     """See Store.prune_images."""
     used = {container.image_id for container in store.containers(all=True)}
     actions: list[str] = []
     for image in store.images():
-        if image.id not in used and (all or not (image.names or image.repo_digests)):
-            actions += remove_image(store, image.id, force=True)
-    store.garbage()
-    return actions
+        if image.id in used or (not all and (image.names or image.repo_digests)):
+            continue
+        if matches is None or matches(image):
+            try:
+                actions += _remove_image(store, image.id, force=True)
+            except (ConflictError, NotFoundError):
+                continue  # it came into use, or went, meanwhile
+    return actions, store.garbage()
 
 
 def require_layers(store: Store, manifest: Manifest, config: ImageConfig) -> None:

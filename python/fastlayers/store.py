@@ -18,12 +18,14 @@ from fastlayers.oci.reference import familiar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fastlayers.backend import Backend
     from fastlayers.container import Container, ContainerOptions
+    from fastlayers.fsck import Report
     from fastlayers.image import Image
     from fastlayers.oci.document import Descriptor, ImageConfig, Manifest
+    from fastlayers.usage import Usage
 
 _SYSTEM_ROOT = "/var/lib/fastlayers"
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -213,12 +215,36 @@ class Store:
 
         return image_store.remove_image(self, name_or_id, force=force)
 
-    def prune_images(self, *, all: bool = False) -> list[str]:
-        """Removes images without a name, or with `all` every image, that no container uses;
-        returns lines as remove_image does."""
+    def prune_images(
+        self, *, all: bool = False, matches: Callable[[Image], bool] | None = None
+    ) -> tuple[list[str], int]:
+        """Removes images without a name, or with `all` every image, that no container uses and
+        that `matches` accepts. Returns lines as remove_image does, and the bytes freed."""
         from fastlayers import image_store
 
-        return image_store.prune_images(self, all=all)
+        return image_store.prune_images(self, all=all, matches=matches)
+
+    def prune_containers(
+        self, *, matches: Callable[[Container], bool] | None = None
+    ) -> tuple[list[str], int]:
+        """Removes the containers that do not run and that `matches` accepts. Returns their IDs
+        and the bytes freed."""
+        from fastlayers import container_store
+
+        return container_store.prune_containers(self, matches)
+
+    def usage(self) -> Usage:
+        """What images, containers and volumes take on the disk, and what of it could go."""
+        from fastlayers.usage import measure
+
+        return measure(self)
+
+    def fsck(self, *, repair: bool = False) -> Report:
+        """Checks every blob, layer and chain; with `repair` mends what the store itself can mend
+        and puts damaged blobs aside, so that the next pull or load brings them again."""
+        from fastlayers.fsck import check
+
+        return check(self, repair=repair)
 
     def prepare_chain(self, diff_ids: Sequence[str], manifest_digest: str) -> None:
         """Builds what the backend needs to mount a stack, and the layers it consists of, where

@@ -156,3 +156,11 @@ def test_an_interrupt_is_130_and_no_traceback(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30)[1] == b""
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_lead_nowhere(closed: str, tmp_path: Path) -> None:
+    program = f'"{sys.executable}" -m fastlayers --root "{tmp_path}/store"'
+    for verb, code in (("version", 0), ("images", 0), ("inspect nothing", 1)):
+        done = subprocess.run(["sh", "-c", f"{program} {verb} {closed}"], capture_output=True)
+        assert (done.returncode, b"Traceback" in done.stderr) == (code, False), done.stderr

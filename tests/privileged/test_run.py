@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,17 @@ def test_no_descriptor_of_the_engine_leaks(shell: CommandLine) -> None:
     done = shell.must("run", "--rm", "box", "sh", "-c", "ls -l /proc/1/fd")
     names = [line.split()[8] for line in done.lines if "->" in line]
     assert set(names) <= {"0", "1", "2"}
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_not_taken_by_files_of_the_store(
+    shell: CommandLine, closed: str
+) -> None:
+    words = " ".join(f'"{word}"' for word in shell.argv("run", "--rm", "box", "echo", "printed"))
+    done = subprocess.run(
+        ["sh", "-c", f"{words} {closed}"], env=shell.environment, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    for folder in ("locks", "containers"):
+        for path in (shell.root / folder).rglob("*"):
+            assert not path.is_file() or b"printed" not in path.read_bytes()

@@ -265,7 +265,7 @@ def test_garbage_of_others_at_work_is_left_to_them(store: Store) -> None:
 def test_pruning_spares_what_has_a_name(store: Store) -> None:
     add(store, ["app"], {"f": b"1"})
     nameless = add(store, [], {"f": b"2"})
-    assert f"Deleted: {nameless.id}" in store.prune_images()
+    assert f"Deleted: {nameless.id}" in store.prune_images()[0]
     assert [image.tags for image in store.images()] == [("app:latest",)]
     store.prune_images(all=True)
     assert store.images() == []

@@ -39,7 +39,7 @@ PYTHON_ORDER: list[set[str]] = [
      "launcher", "supervisor", "inspection", "exporting", "garbage", "container_commit",
      "container"},
     {"image"},
-    {"container_store", "image_store", "image_removal"},
+    {"container_store", "image_store", "image_removal", "fsck", "usage"},
     {"build", "analysis"},
     {"cli"},
 ]  # fmt: skip

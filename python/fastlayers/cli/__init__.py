@@ -46,6 +46,7 @@ VERBS = {
     "create": "create",
     "diff": "diff",
     "export": "export",
+    "fsck": "fsck",
     "history": "history",
     "images": "images",
     "import": "import_",
@@ -81,6 +82,7 @@ GROUPS = {
         "logs": "logs",
         "ls": "ps",
         "mount": "mount",
+        "prune": "container_prune",
         "ps": "ps",
         "remove": "rm",
         "rm": "rm",
@@ -98,6 +100,7 @@ GROUPS = {
         "load": "load",
         "ls": "images",
         "mount": "mount",
+        "prune": "image_prune",
         "pull": "pull",
         "remove": "rmi",
         "rm": "rmi",
@@ -105,7 +108,7 @@ GROUPS = {
         "tag": "tag",
         "umount": "umount",
     },
-    "system": {"info": "info"},
+    "system": {"df": "df", "fsck": "fsck", "info": "info", "prune": "system_prune"},
 }
 
 # What remains to be done when the command has ended and its errors are printed.
@@ -121,6 +124,8 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None:
         import gc
 
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            _open_streams()
         gc.disable()  # a command is short, and its garbage goes with it
     try:
         try:
@@ -146,6 +151,25 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None:
         _leave(code)
     return code
+
+
+def _open_streams() -> None:
+    """Streams that were closed when we were started lead nowhere: else the next file that is opened
+    would be one of them, and take what a container prints."""
+    import os
+
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+            os.set_inheritable(number, True)
+    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
 
 
 def _leave(code: int) -> NoReturn:

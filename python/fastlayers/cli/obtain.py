@@ -43,7 +43,7 @@ def pull(call: Call, reference: Reference, platform: str, *, stream: TextIO, qui
     from fastlayers.cli.progress import reporter
     from fastlayers.image import Image
 
-    before = call.store.try_image(reference.name)
+    before = call.store.catalog.find_name(reference.name)  # its blobs may be damaged
     source = reference.tag_or_default or reference.name
     heading = f"{source}: Pulling from {reference.repository}"
     with reporter(stream, heading, quiet=quiet) as progress:

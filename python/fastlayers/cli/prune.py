@@ -1,0 +1,100 @@
+"""`container prune`, `image prune`, `system prune`: removes what is not in use, after asking."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fastlayers.cli import human, moment
+from fastlayers.cli.command import Call, CommandError
+from fastlayers.cli.filters import Filters
+from fastlayers.cli.flags import Flag
+from fastlayers.errors import InvalidError
+
+if TYPE_CHECKING:
+    from fastlayers.container import Container
+    from fastlayers.image import Image
+
+    Matches = Callable[[Container | Image], bool]
+
+FORCE = Flag("force", "f", "bool", "Do not prompt for confirmation")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+
+def filter_flag() -> Flag:
+    """The --filter of a prune."""
+    help = 'Provide filter values (e.g. "until=<timestamp>")'
+    return Flag("filter", "", "list", help, value_name="filter")
+
+
+def confirm(call: Call, warning: str) -> None:
+    """Asks, unless --force; CommandError if the answer is not yes."""
+    if call.flags.enabled("force"):
+        return
+    print(f"{warning}\nAre you sure you want to continue? [y/N] ", end="", flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise CommandError(f"{call.path} has been cancelled")
+
+
+def matches(call: Call) -> Matches:
+    """What the filters (until, label, label!) accept."""
+    filters = Filters(call.flags.all("filter"), ("until", "label", "label!"))
+    until = [_until(text) for text in filters.values("until")]
+
+    def accepts(thing: Container | Image) -> bool:
+        created = moment.parse(thing.created) or 0.0
+        if any(created > limit for limit in until):
+            return False
+        if any(_has_label(thing.labels, wanted) for wanted in filters.values("label!")):
+            return False
+        return filters.labels(thing.labels)
+
+    return accepts
+
+
+def _has_label(labels: dict[str, str], wanted: str) -> bool:
+    key, equals, value = wanted.partition("=")
+    return key in labels and (not equals or labels[key] == value)
+
+
+def _until(text: str) -> float:
+    """Seconds since 1970 of a time stamp, or of a span before now ("24h", "1h30m")."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    parsed = moment.parse(text)
+    if parsed is not None:
+        return parsed
+    total, number, rest = 0.0, "", text
+    while rest:
+        if rest[0].isdecimal() or rest[0] == ".":
+            number, rest = number + rest[0], rest[1:]
+            continue
+        unit = rest[:2] if rest[:2] in _UNITS else rest[:1]
+        try:
+            total += float(number) * _UNITS[unit]
+        except (ValueError, KeyError):
+            raise InvalidError(f'invalid filter "until={text[:40]}": no time and no span') from None
+        number, rest = "", rest[len(unit) :]
+    if number or not text:
+        raise InvalidError(f'invalid filter "until={text[:40]}": no time and no span')
+    return time.time() - total
+
+
+def report(heading: str, lines: list[str]) -> None:
+    """A list of what went, if anything did."""
+    if lines:
+        print(f"{heading}:", *lines, sep="\n", end="\n\n")
+
+
+def report_images(lines: list[str]) -> None:
+    """The same for images; docker writes these words small."""
+    report("Deleted Images", [line[:1].lower() + line[1:] for line in lines])
+
+
+def report_bytes(freed: int) -> None:
+    """The last line of each."""
+    print(f"Total reclaimed space: {human.size(freed, 4)}")

@@ -1,0 +1,149 @@
+"""What a store takes on the disk, by kind, and how much of it is used by nothing."""
+
+from __future__ import annotations
+
+import os
+
+from fastlayers import _core
+from fastlayers.errors import FastlayersError
+from fastlayers.garbage import Live
+from fastlayers.oci.frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastlayers.store import Store
+
+_BLOCK_BYTES = 512
+
+
+class Kind(Frozen):
+    """Things of one kind. `active` are those in use; sizes are bytes, `reclaimable` of the ones
+    that are not."""
+
+    __slots__ = ("active", "count", "reclaimable", "size")
+
+    count: int
+    active: int
+    size: int
+    reclaimable: int
+
+    def __init__(self, count: int, active: int, size: int, reclaimable: int) -> None:
+        self._set(count=count, active=active, size=size, reclaimable=reclaimable)
+
+
+class Usage(Frozen):
+    """What a store takes."""
+
+    __slots__ = ("containers", "images", "volumes")
+
+    images: Kind
+    containers: Kind
+    volumes: Kind
+
+    def __init__(self, images: Kind, containers: Kind, volumes: Kind) -> None:
+        self._set(images=images, containers=containers, volumes=volumes)
+
+
+def measure(store: Store) -> Usage:
+    """See Store.usage."""
+    return Usage(_images(store), _containers(store), _volumes(store))
+
+
+def _images(store: Store) -> Kind:
+    """Blobs and what is derived of them, as allocated. What only images without a container need
+    could go."""
+    images = store.images()
+    containers = store.containers(all=True)
+    used_ids = {container.image_id for container in containers}
+    used = Live(store)
+    for image in images:
+        if image.id in used_ids:
+            used.add(image.descriptor.digest)
+    for container in containers:
+        used.add(container.manifest_digest)
+        used.add_layers(container.diff_ids)
+    size = reclaimable = 0
+    for folders, needed in (
+        (("blobs", "sha256"), used.blobs),
+        (("layers",), used.layers),
+        (("chains",), used.chains),
+    ):
+        directory = os.path.join(store.root, *folders)
+        for name in _names(directory):
+            taken = allocated(os.path.join(directory, name))
+            size += taken
+            if name not in needed:
+                reclaimable += taken
+    active = sum(image.id in used_ids for image in images)
+    return Kind(len(images), active, size, reclaimable)
+
+
+def _containers(store: Store) -> Kind:
+    size = reclaimable = active = 0
+    containers = store.containers(all=True)
+    for container in containers:
+        try:
+            taken = container.size()
+        except FastlayersError:  # removed meanwhile
+            continue
+        size += taken
+        if container.status == "running":
+            active += 1
+        else:
+            reclaimable += taken
+    return Kind(len(containers), active, size, reclaimable)
+
+
+def _volumes(store: Store) -> Kind:
+    used = {
+        volume.source
+        for container in store.containers(all=True)
+        for volume in container.volumes
+        if volume.kind == "volume"
+    }
+    directory = os.path.join(store.root, "volumes")
+    names = _names(directory)
+    sizes = {name: _core.upper_size(os.path.join(directory, name)) for name in names}
+    return Kind(
+        len(names),
+        sum(name in used for name in names),
+        sum(sizes.values()),
+        sum(size for name, size in sizes.items() if name not in used),
+    )
+
+
+def allocated(path: str) -> int:
+    """Bytes that a file, or a folder with all that is in it, takes on the disk."""
+    total = 0
+    seen: set[tuple[int, int]] = set()
+    for status in _walk(path):
+        if status.st_nlink > 1:
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+        total += status.st_blocks * _BLOCK_BYTES
+    return total
+
+
+def _walk(path: str) -> Iterator[os.stat_result]:
+    try:
+        yield os.lstat(path)
+        if os.path.islink(path) or not os.path.isdir(path):
+            return
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _walk(entry.path)
+                else:
+                    yield entry.stat(follow_symlinks=False)
+    except OSError:
+        return  # it goes while we look, or is not ours to see
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
