@@ -1,13 +1,15 @@
 """The engine as the suites drive it: stacks into a store, mounts of every kind, and back out.
 
 Backends here are what a suite is run on: "erofs", "erofs-loop" (the same through loop devices;
-above the core that is forced by forbidding file-backed mounts) and "overlay".
+above the core that is forced by forbidding file-backed mounts), "overlay", and "erofs-delta": erofs
+with an index of its own for every layer, as after commits, instead of one for the whole stack.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,20 +20,22 @@ from tests.table_tree import tree_of_table
 from tests.tree import Tree
 
 BACKENDS = ("erofs", "erofs-loop", "overlay")
+STACKINGS = (*BACKENDS, "erofs-delta")  # where the rules of layers are what is tested
+_FORBIDDEN = {"erofs-loop": "erofs-file", "erofs-delta": "erofs-merge"}
 FORBID = "FASTLAYERS_FORBID"
 
 
 def engine_name(backend: str) -> str:
     """What the engine calls a backend."""
-    return "erofs" if backend == "erofs-loop" else backend
+    return "erofs" if backend in _FORBIDDEN else backend
 
 
 @contextlib.contextmanager
 def forced(backend: str) -> Iterator[None]:
     """Forbids what the backend must do without, for as long as the block runs."""
     before = os.environ.get(FORBID)
-    if backend == "erofs-loop":
-        os.environ[FORBID] = "erofs-file"
+    if backend in _FORBIDDEN:
+        os.environ[FORBID] = _FORBIDDEN[backend]
     try:
         yield
     finally:
@@ -77,12 +81,29 @@ def scratch_store(base: str | None = None) -> Iterator[str]:
         yield store_in(Path(directory) / "store")
 
 
+def core_name(backend: str) -> str:
+    """What the core calls a backend."""
+    return "erofs" if backend == "erofs-delta" else backend
+
+
+def prepare(root: str, diff_ids: Sequence[str], backend: str) -> None:
+    """Builds what the backend mounts; of deltas each stack below first, as they come to be."""
+    if backend == "erofs-delta":
+        shutil.rmtree(os.path.join(root, "chains"), ignore_errors=True)
+        with forced(backend):
+            for count in range(1, len(diff_ids)):
+                _core.prepare_chain(root, list(diff_ids[:count]), "erofs")
+            _core.prepare_chain(root, list(diff_ids), "erofs")
+        return
+    _core.prepare_chain(root, list(diff_ids), backend)
+
+
 @contextlib.contextmanager
 def mounted_image(root: str, diff_ids: Sequence[str], backend: str) -> Iterator[str]:
     """The stack, mounted read-only."""
     with tempfile.TemporaryDirectory(prefix="fastlayers-mount-") as target:
-        _core.prepare_chain(root, list(diff_ids), backend)
-        _core.mount_image(root, list(diff_ids), backend, target)
+        prepare(root, diff_ids, backend)
+        _core.mount_image(root, list(diff_ids), core_name(backend), target)
         try:
             kind, source = mount_source(target)
             if kind == "erofs":  # of several indexes an overlay is made, which hides its sources
@@ -100,8 +121,8 @@ def mounted_container(
     for name in ("upper", "work"):
         os.makedirs(os.path.join(directory, name), exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fastlayers-mount-") as target:
-        _core.prepare_chain(root, list(diff_ids), backend)
-        _core.mount_container(root, list(diff_ids), backend, directory, target, False)
+        prepare(root, diff_ids, backend)
+        _core.mount_container(root, list(diff_ids), core_name(backend), directory, target, False)
         try:
             yield target
         finally:

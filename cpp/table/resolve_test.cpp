@@ -106,6 +106,24 @@ TEST_CASE("a marker is not followed through a symlink that the layer replaces") 
   CHECK(delta_of(base, layer_of({"w l/f"}, 2)).empty());
 }
 
+TEST_CASE("the order of markers and entries makes no difference") {
+  const Table tree = merge(nullptr, resolve(nullptr, layer_of({"d t", "f t/x"})));
+  CHECK(delta_of(tree, layer_of({"w t/x", "w t"}, 2)) == "w t\n");
+  CHECK(delta_of(tree, layer_of({"w t", "w t/x"}, 2)) == "w t\n");
+  CHECK(delta_of(tree, layer_of({"w t/x", "o t"}, 2)) == delta_of(tree, layer_of({"o t"}, 2)));
+  const Table links = merge(nullptr, resolve(nullptr, layer_of({"d a", "f a/f", "d b", "f b/f"})));
+  CHECK(delta_of(links, layer_of({"s a>b", "w a/f"}, 2)) == "s a\n");
+  CHECK(delta_of(links, layer_of({"w a/f", "s a>b"}, 2)) == "s a\n");
+  const Table deep = merge(nullptr, resolve(nullptr, layer_of({"d d", "d d/s", "f d/s/z"})));
+  const Table marked = resolve(&deep, layer_of({"d d", "f d/s/new", "o d"}, 2));
+  CHECK(show(merge(&deep, marked)) == "d d\nd d/s\nf d/s/new\n");
+}
+
+TEST_CASE("a symlink to a directory is not followed once its target is deleted") {
+  const Table base = merge(nullptr, resolve(nullptr, layer_of({"d d", "f d/f", "s s>d"})));
+  CHECK(delta_of(base, layer_of({"w d", "d s", "f s/n"}, 2)) == "w d\nd s\nf s/n\n");
+}
+
 TEST_CASE("a hard link to a lower file brings its other names along") {
   const Table base = merge(nullptr, resolve(nullptr, layer_of({"f a", "h b>a", "f c"})));
   const Table delta = resolve(&base, layer_of({"h z>b"}, 2));

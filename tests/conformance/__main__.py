@@ -8,7 +8,7 @@ import traceback
 
 from tests.conformance import engine_outcome, oracle_outcome, table
 from tests.conformance.case import Case, all_cases
-from tests.engine import BACKENDS
+from tests.engine import STACKINGS
 
 
 def _row(backend: str, case: Case) -> table.Row:
@@ -28,7 +28,7 @@ def _row(backend: str, case: Case) -> table.Row:
 def main() -> int:
     """Runs and prints; 1 if any case is neither the expectation nor an alternative."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance")
-    parser.add_argument("backends", nargs="*", default=["oracle", *BACKENDS], metavar="BACKEND")
+    parser.add_argument("backends", nargs="*", default=["oracle", *STACKINGS], metavar="BACKEND")
     parser.add_argument("--case", action="append", help="only this case")
     options = parser.parse_args()
     cases = [case for case in all_cases() if not options.case or case.id in options.case]

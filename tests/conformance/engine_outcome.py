@@ -68,6 +68,8 @@ def _leftovers(store: Store) -> list[str]:
 
 
 def _mounted(store: Store, image: Image, backend: str, faults: list[str]) -> Tree:
+    if backend == "erofs-delta":
+        engine.prepare(store.root, image.config.diff_ids, backend)
     with image.mount() as target:
         kind, source = engine.mount_source(str(target))
         expected = {"erofs": "erofs", "erofs-loop": "erofs"}.get(backend)

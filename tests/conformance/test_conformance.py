@@ -7,7 +7,7 @@ import pytest
 from tests.conformance import engine_outcome
 from tests.conformance.case import Case, all_cases
 from tests.conformance.table import Row
-from tests.engine import BACKENDS
+from tests.engine import STACKINGS
 
 # Where a backend cannot give the first expectation: the accepted alternative it gives, and why.
 ALTERNATIVES = {
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.privileged
 
 
 @pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.id)
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", STACKINGS)
 def test_case(case: Case, backend: str, conformance_rows: list[Row]) -> None:
     run = engine_outcome.run(case, backend)
     verdict = case.judge(run.outcome)

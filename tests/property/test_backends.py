@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,65 @@ def test_every_backend_shows_the_oracles_tree(disk_store: str, stack: list[list[
         assume(False)
     diff_ids = [engine.ingest(disk_store, tar) for tar in tars]
     problems = []
-    for backend in engine.BACKENDS:
+    for backend in engine.STACKINGS:
         with engine.mounted_image(disk_store, diff_ids, backend) as target:
             actual = counted_links(read_directory(target))
         problems += [f"{backend}: {line}" for line in differences(expected, actual)]
     assert problems == []
+
+
+@pytest.mark.parametrize("backend", engine.STACKINGS)
+def test_an_opaque_root_hides_everything(disk_store: str, backend: str) -> None:
+    """Over a stack that is mounted already: overlayfs looks for no mark on the root of a lower."""
+    base = [Member(b"f%d" % number, "file") for number in range(9)]
+    below = engine.ingest(disk_store, tar_write.plain(base))
+    with engine.mounted_image(disk_store, [below], backend) as target:
+        assert len(os.listdir(target)) == 9
+    layer = [Member(b".wh..wh..opq", "file"), Member(b"b", "file")]
+    above = engine.ingest(disk_store, tar_write.plain(layer))
+    with engine.mounted_image(disk_store, [below, above], backend) as target:
+        assert os.listdir(target) == ["b"]
+
+
+@pytest.mark.parametrize("marker", [b".wh.victim", b".wh..wh..opq"])
+@pytest.mark.parametrize("backend", engine.STACKINGS)
+def test_a_marker_deletes_nothing_outside(
+    disk_store: str, backend: str, marker: bytes, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    link = Member(b"esc", "symlink", link=bytes(tmp_path))
+    stack = [[link], [Member(b"esc/" + marker, "file")]]
+    diff_ids = [engine.ingest(disk_store, tar_write.plain(layer)) for layer in stack]
+    with engine.mounted_image(disk_store, diff_ids, backend) as target:
+        assert os.readlink(f"{target}/esc") == str(tmp_path)
+    assert victim.read_text() == "untouched"
+
+
+@pytest.mark.parametrize("backend", engine.STACKINGS)
+def test_one_layer_over_two_bases(disk_store: str, backend: str) -> None:
+    """What an implied directory is like depends on what is below."""
+    bases = [
+        [Member(b"tmp", "dir", 0o1777), *(Member(b"f%d" % n, "file") for n in range(9))],
+        [Member(b"tmp", "dir", 0o700, 1000, 1000), *(Member(b"f%d" % n, "file") for n in range(9))],
+    ]
+    layer = engine.ingest(disk_store, tar_write.plain([Member(b"tmp/x", "file")]))
+    for base in bases:
+        below = engine.ingest(disk_store, tar_write.plain(base))
+        with engine.mounted_image(disk_store, [below], backend):
+            pass
+        with engine.mounted_image(disk_store, [below, layer], backend) as target:
+            status = os.stat(f"{target}/tmp")
+        assert (status.st_mode & 0o7777, status.st_uid) == (base[0].mode, base[0].uid)
+
+
+@pytest.mark.parametrize("backend", engine.STACKINGS)
+def test_attributes_of_a_directory_are_replaced(disk_store: str, backend: str) -> None:
+    stack = [[Member(b"d", "dir", xattrs={name: b"v"}), Member(b"d/f%d" % n, "file")]
+             for n, name in enumerate((b"user.old", b"user.new"))]  # fmt: skip
+    diff_ids = [engine.ingest(disk_store, tar_write.plain(layer)) for layer in stack]
+    with engine.mounted_image(disk_store, diff_ids, backend) as target:
+        assert os.listxattr(f"{target}/d") == ["user.new"]
 
 
 @pytest.mark.parametrize("backend", engine.BACKENDS)
@@ -96,3 +151,35 @@ def test_a_store_in_memory_needs_no_setting(memory_store: str, tmp_path: Path) -
     with image.mount() as target:
         assert Path(target, "a").read_bytes() == b"a"
         assert engine.mount_source(target)[1].startswith("/dev/loop")
+
+
+@pytest.fixture
+def tempting_defaults() -> Iterator[None]:
+    """overlayfs as distributions may set it up: with every feature that a commit must not meet."""
+    folder = Path("/sys/module/overlay/parameters")
+    before = {name: (folder / name).read_text() for name in ("redirect_dir", "metacopy", "index")}
+    for name in before:
+        (folder / name).write_text("Y")
+    yield
+    for name, value in before.items():
+        (folder / name).write_text(value)
+
+
+@pytest.mark.skipif(
+    not os.access("/sys/module/overlay/parameters/metacopy", os.W_OK),
+    reason="overlayfs's defaults cannot be changed here",
+)
+@pytest.mark.parametrize("backend", engine.STACKINGS)
+def test_the_kernels_defaults_do_not_matter(
+    disk_store: str, backend: str, tempting_defaults: None, tmp_path: Path
+) -> None:
+    base = [Member(b"d", "dir"), Member(b"d/f", "file", content=b"x" * 8192)]
+    diff_ids = [engine.ingest(disk_store, tar_write.plain(base))]
+    with engine.mounted_container(disk_store, diff_ids, backend, str(tmp_path)) as target:
+        with pytest.raises(OSError, match="cross-device"):
+            os.rename(f"{target}/d", f"{target}/e")
+        os.chmod(f"{target}/d/f", 0o600)
+        os.link(f"{target}/d/f", f"{target}/d/g")
+    assert (tmp_path / "upper/d/f").read_bytes() == b"x" * 8192
+    assert "trusted.overlay.metacopy" not in os.listxattr(tmp_path / "upper/d/f")
+    assert not (tmp_path / "work/index").exists()

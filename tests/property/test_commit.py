@@ -6,7 +6,9 @@ the engine, by the oracle and by Python's tarfile.
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Set
@@ -47,7 +49,7 @@ def _committed_tar(root: str, diff_id: str) -> bytes:
     return Path(_core.blob_path(root, diff_id)).read_bytes()
 
 
-@pytest.mark.parametrize("backend", engine.BACKENDS)
+@pytest.mark.parametrize("backend", engine.STACKINGS)
 @examples(15)
 @given(strategies.stacks(max_layers=2, max_entries=8), strategies.edits())
 def test_commit_keeps_what_was_done(
@@ -227,3 +229,44 @@ def test_source_date_epoch_bounds_the_times(disk_store: str) -> None:
         layer = _core.commit_upper(disk_store, diff_ids, upper, 1_600_000_000)
     for member in members(_committed_tar(disk_store, layer.diff_id)):
         assert member.mtime_ns <= 1_600_000_000 * 10**9
+
+
+def test_a_capability_is_committed(disk_store: str) -> None:
+    capability = bytes.fromhex("0100000200200000000000000000000000000000")
+    layer = _commit(
+        disk_store, BASE, lambda: os.setxattr("/d/a", "security.capability", capability)
+    )
+    assert _member(layer, b"d/a").xattrs[b"security.capability"] == capability
+
+
+def test_a_capability_stays_through_a_change(disk_store: str) -> None:
+    capability = bytes.fromhex("0100000200200000000000000000000000000000")
+    base = [Member(b"a", "file", content=b"a", xattrs={b"security.capability": capability})]
+    layer = _commit(disk_store, base, lambda: os.chmod("/a", 0o700))
+    assert _member(layer, b"a").xattrs == {b"security.capability": capability}
+
+
+def test_what_belongs_to_this_machine_is_not_committed(disk_store: str) -> None:
+    def work() -> None:
+        for name in ("user.keep", "user.overlay.origin", "user.fuseoverlayfs.origin"):
+            os.setxattr("/d/a", name, b"v")
+
+    assert _member(_commit(disk_store, BASE, work), b"d/a").xattrs == {b"user.keep": b"v"}
+
+
+def test_a_directory_of_the_image_is_moved_by_copying(disk_store: str) -> None:
+    """Renaming it is refused, as without redirect_dir; programs copy then."""
+
+    def work() -> None:
+        try:
+            os.rename("/d", "/e")
+            raise AssertionError("a directory of a lower was renamed")
+        except OSError as error:
+            assert error.errno == errno.EXDEV
+        shutil.move("/d", "/e")
+
+    assert _names(_commit(disk_store, BASE, work)) >= {b".wh.d", b"e", b"e/a", b"e/b", b"e/c"}
+
+
+def _member(layer: list[Member], path: bytes) -> Member:
+    return next(member for member in layer if member.path.rstrip(b"/") == path)

@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from fastlayers.errors import (
-    RegistryError,
-    UnauthorizedError,
-)
+from fastlayers.errors import RegistryError, UnauthorizedError, UnsupportedError
 from fastlayers.store import Store
 from fastlayers.transports import pull
+from fastlayers.transports.auth import Authenticator
+from fastlayers.transports.challenge import Challenge
+from fastlayers.transports.connection import allows_plain_http
 from tests.fake_registry import Answer, FakeRegistry, Hook, Request, error
 from tests.image_parts import Blob, Parts, image_of, layer_tar, manifest_of
 
@@ -274,3 +274,69 @@ def test_bad_redirects_end(registry: FakeRegistry, store: Store, location: str, 
     )
     with pytest.raises(RegistryError, match=words):
         pull(store, f"{registry.host}/app")
+
+
+SCOPE = "repository:x:pull"
+
+
+def authenticator(registry: str, asked: list[str]) -> Authenticator:
+    """One whose token service gives whoever asks a token, and is asked here."""
+
+    def fetch(
+        method: str, url: str, headers: dict[str, str], body: bytes | None
+    ) -> tuple[int, bytes]:
+        asked.append(url)
+        return 200, b'{"token":"t"}'
+
+    return Authenticator(registry, fetch)
+
+
+def test_a_token_comes_before_a_password(tmp_path: Path) -> None:
+    log_in(tmp_path, "127.0.0.1:5000", auth=basic("me:secret"))
+    challenges = [
+        Challenge("negotiate", {}),
+        Challenge("basic", {"realm": "r"}),
+        Challenge("bearer", {"realm": "http://127.0.0.1:5000/token"}),
+    ]
+    assert authenticator("127.0.0.1:5000", []).answer(challenges, SCOPE, "") == "Bearer t"
+    basic_only = authenticator("127.0.0.1:5000", []).answer(challenges[:2], SCOPE, "")
+    assert basic_only == f"Basic {basic('me:secret')}"
+
+
+def test_a_challenge_without_scope_and_service_gets_the_scope_that_is_needed() -> None:
+    asked: list[str] = []
+    challenge = Challenge("bearer", {"realm": "http://127.0.0.1:5000/token"})
+    authenticator("127.0.0.1:5000", asked).answer([challenge], SCOPE, "")
+    assert [parse_qs(urlsplit(url).query) for url in asked] == [{"scope": [SCOPE]}]
+
+
+@pytest.mark.parametrize("registry", ["reg.test", "127.0.0.1:5000"])
+def test_no_password_goes_to_a_plain_token_service(tmp_path: Path, registry: str) -> None:
+    log_in(tmp_path, registry, auth=basic("me:secret"))
+    asked: list[str] = []
+    challenge = Challenge("bearer", {"realm": "http://elsewhere.test/token"})
+    with pytest.raises(UnsupportedError, match="without TLS"):
+        authenticator(registry, asked).answer([challenge], SCOPE, "")
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("registry", "expected"),
+    [
+        ("127.9.9.9:5000", True),
+        ("localhost", True),
+        ("localhost:5000", True),
+        ("[::1]:5000", True),
+        ("listed.test:5000", True),
+        ("listed.test", False),
+        ("reg.test", False),
+        ("localhost.evil.test", False),
+        ("128.0.0.1", False),
+        ("127.0.0.1.evil.test", False),
+    ],
+)
+def test_where_http_may_be_plain(
+    monkeypatch: pytest.MonkeyPatch, registry: str, expected: bool
+) -> None:
+    monkeypatch.setenv("FASTLAYERS_INSECURE_REGISTRIES", "listed.test:5000, other.test")
+    assert allows_plain_http(registry) is expected
