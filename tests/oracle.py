@@ -65,7 +65,7 @@ def components(path: bytes) -> list[bytes]:
             if not result:
                 raise Refusal("traversal", f"{path!r} leaves the root")
             result.pop()
-        elif len(part) > MAX_NAME:
+        elif len(part) > MAX_NAME + (len(WHITEOUT) if part.startswith(WHITEOUT) else 0):
             raise Refusal("unsupported", f"a component of {len(part)} bytes")
         else:
             result.append(part)

@@ -1,5 +1,6 @@
 #include "layer/chain.hpp"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -20,6 +21,16 @@ namespace {
 constexpr unsigned kMaxDepth = 8;
 // A layer is indexed alone if the stack below has this many times its entries.
 constexpr std::uint64_t kDeltaRatio = 4;
+
+// Two things overlayfs cannot be told: that the root of a lower is opaque (it does not look there),
+// and that a character device 0:0 is one, not a whiteout.
+bool can_be_stacked(const table::Table& delta) {
+  if ((delta[0].flags & table::kOpaque) != 0) return false;
+  const auto is_no_device = [](const table::Entry& e) {
+    return e.kind == table::Kind::character && e.dev_major == 0 && e.dev_minor == 0;
+  };
+  return std::none_of(delta.entries().begin(), delta.entries().end(), is_no_device);
+}
 
 }  // namespace
 
@@ -161,8 +172,7 @@ void ChainStore::build_erofs(const Stack& stack) const {
     table::Table below = fold(stack, known, plan.depth == 0);
     for (std::size_t i = known; as_delta && i < stack.size(); ++i) {
       const table::Table delta = combine(table::resolve, &below, stack[i]);
-      // overlayfs does not look for the opaque mark on the root of a lower (EDGE-CASES A7).
-      as_delta = (delta[0].flags & table::kOpaque) == 0;
+      as_delta = can_be_stacked(delta);
       if (!as_delta) break;
       plan.below = ids[i - 1];
       ++plan.depth;

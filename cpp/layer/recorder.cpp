@@ -53,6 +53,12 @@ void check_root(const tar::Header& header) {
               "the root of a layer can only be a directory");
 }
 
+void check_name_length(std::size_t bytes, std::size_t limit) {
+  if (bytes <= limit) return;
+  throw Error(ErrorKind::unsupported, "a component of its path has " + std::to_string(bytes) +
+                                          " bytes; file systems allow 255");
+}
+
 }  // namespace
 
 std::string normalise(std::string_view path) {
@@ -74,11 +80,9 @@ std::string normalise(std::string_view path) {
       result.resize(slash == std::string::npos ? 0 : slash);
       continue;
     }
-    if (part.size() > table::kMaxNameBytes) {
-      throw Error(ErrorKind::unsupported, "a component of its path has " +
-                                              std::to_string(part.size()) +
-                                              " bytes; file systems allow 255");
-    }
+    // The marker of the deletion of a name is longer than the name.
+    const bool marker = part.starts_with(kWhiteoutPrefix);
+    check_name_length(part.size(), table::kMaxNameBytes + (marker ? kWhiteoutPrefix.size() : 0));
     if (!result.empty()) result.push_back('/');
     result.append(part);
   }
@@ -102,6 +106,7 @@ void Recorder::add(tar::Header& header) {
   const std::string path = normalise(header.path);
   if (path.empty()) check_root(header);
   if (add_marker(header, path)) return;
+  check_name_length(path.size() - (path.rfind('/') + 1), table::kMaxNameBytes);
   table::Entry entry;
   entry.kind = kind_of(header.type);
   entry.mode = static_cast<std::uint16_t>(header.mode & 07777);

@@ -57,6 +57,14 @@ TEST_CASE("the number of entries is bounded") {
                        "entry c: the layer has more than 2 entries", Error);
 }
 
+TEST_CASE("the longest name can be deleted") {
+  const std::string name(255, 'n');
+  CHECK(!refusal(member(tar::kFile, "d/.wh." + name)));
+  CHECK(refusal(member(tar::kFile, "d/.wh." + name + "n")) == ErrorKind::unsupported);
+  CHECK(refusal(member(tar::kFile, ".wh..wh." + name)) == ErrorKind::unsupported);
+  CHECK(refusal(member(tar::kFile, "d/" + name + "n")) == ErrorKind::unsupported);
+}
+
 TEST_CASE("what sparse files expand to is bounded") {
   tar::Header header = member(tar::kFile, "f");
   header.sparse = true;

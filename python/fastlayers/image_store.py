@@ -153,14 +153,15 @@ def untag(store: Store, name: str) -> str:
 
 def remove_image(store: Store, text: str, *, force: bool) -> list[str]:
     """See Store.remove_image."""
-    actions = _remove_image(store, text, force=force)
-    if any(action.startswith("Deleted: ") for action in actions):
+    actions, deleted = _remove_image(store, text, force=force)
+    if deleted:
         store.garbage()
     return actions
 
 
-def _remove_image(store: Store, text: str, *, force: bool) -> list[str]:
-    """Takes an image or a name of it out of the index; what was only its own is garbage then."""
+def _remove_image(store: Store, text: str, *, force: bool) -> tuple[list[str], bool]:
+    """Takes an image or a name of it out of the index; says what to print, and whether the image
+    is deleted: then what was only its own is garbage."""
     from fastlayers.image_removal import Removal
 
     found = store.catalog.find(text)
@@ -170,8 +171,8 @@ def _remove_image(store: Store, text: str, *, force: bool) -> list[str]:
     image_id = store.catalog.image_id(entry)
     if not image_id:  # its documents cannot be read: all there is to it is the entry
         store.catalog.index.update(lambda entries: [old for old in entries if old != entry])
-        untagged = [f"Untagged: {familiar(name_of(entry))}"] if name_of(entry) else []
-        return [*untagged, f"Deleted: {entry.digest}"]
+        named = name_of(entry)
+        return [f"Untagged: {familiar(named)}" if named else f"Deleted: {text}"], True
     removal = Removal(
         store.open_image(entry),
         text,
@@ -182,8 +183,8 @@ def _remove_image(store: Store, text: str, *, force: bool) -> list[str]:
     )
     store.catalog.index.update(removal.apply)
     if not removal.deleted:
-        return removal.actions
-    return removal.actions + _deleted_layers(store, removal.diff_ids)
+        return removal.actions, False
+    return removal.actions + _deleted_layers(store, removal.diff_ids), True
 
 
 def _deleted_layers(store: Store, diff_ids: tuple[str, ...]) -> list[str]:
@@ -207,7 +208,7 @@ def prune_images(
             continue
         if matches is None or matches(image):
             try:
-                actions += _remove_image(store, image.id, force=True)
+                actions += _remove_image(store, image.id, force=True)[0]
             except (ConflictError, NotFoundError):
                 continue  # it came into use, or went, meanwhile
     return actions, store.garbage()
