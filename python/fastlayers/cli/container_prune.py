@@ -8,7 +8,7 @@ from fastlayers.cli.command import Call, Command
 COMMAND = Command(
     "[OPTIONS]",
     "Remove all stopped containers",
-    (prune.filter_flag(), prune.FORCE),
+    prune.flags(),
     arguments=(0, 0),
 )
 

@@ -19,14 +19,23 @@ if TYPE_CHECKING:
 
     Matches = Callable[[Container | Image], bool]
 
-FORCE = Flag("force", "f", "bool", "Do not prompt for confirmation")
+_FORCE = Flag("force", "f", "bool", "Do not prompt for confirmation")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 
-def filter_flag() -> Flag:
-    """The --filter of a prune."""
+ALL = "all images without at least one container associated to them"
+DANGLING = "all dangling images"
+
+
+def flags(*more: Flag) -> tuple[Flag, ...]:
+    """The flags of a prune."""
     help = 'Provide filter values (e.g. "until=<timestamp>")'
-    return Flag("filter", "", "list", help, value_name="filter")
+    return (*more, Flag("filter", "", "list", help, value_name="filter"), _FORCE)
+
+
+def all_flag() -> Flag:
+    """The --all of those that remove images."""
+    return Flag("all", "a", "bool", "Remove all unused images, not just dangling ones")
 
 
 def confirm(call: Call, warning: str) -> None:

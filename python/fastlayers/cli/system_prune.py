@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from fastlayers.cli import prune
 from fastlayers.cli.command import Call, Command
-from fastlayers.cli.flags import Flag
-from fastlayers.cli.image_prune import ALL, DANGLING
 
 COMMAND = Command(
     "[OPTIONS]",
     "Remove unused data",
-    (
-        Flag("all", "a", "bool", "Remove all unused images, not just dangling ones"),
-        prune.filter_flag(),
-        prune.FORCE,
-    ),
+    prune.flags(prune.all_flag()),
     arguments=(0, 0),
 )
 
@@ -22,7 +16,7 @@ COMMAND = Command(
 def run(call: Call) -> int:
     all = call.flags.enabled("all")
     matches = prune.matches(call)
-    images = ALL if all else DANGLING
+    images = prune.ALL if all else prune.DANGLING
     prune.confirm(call, f"WARNING! This will remove:\n  - all stopped containers\n  - {images}\n")
     containers, freed = call.store.prune_containers(matches=matches)
     prune.report("Deleted Containers", containers)
