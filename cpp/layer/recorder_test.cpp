@@ -54,7 +54,7 @@ TEST_CASE("the number of entries is bounded") {
     recorder.end_member();
   }
   CHECK_THROWS_WITH_AS(recorder.member(member(tar::kFile, "c")),
-                       "entry c: the layer has more than 2 entries", Error);
+                       "entry \"c\": the layer has more than 2 entries", Error);
 }
 
 TEST_CASE("the longest name can be deleted") {
