@@ -7,6 +7,7 @@ namespace fastlayers::blob {
 
 namespace {
 
+constexpr std::uint64_t kWritebackBytes = std::uint64_t{16} << 20;
 constexpr std::string_view kLayoutFile = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
 }  // namespace
@@ -18,6 +19,11 @@ void BlobWriter::write(Bytes bytes) {
   sys::write_all_at(file_.fd.get(), bytes, size_);
   size_ += bytes.size();
   hole_at_end_ = false;
+  // A disk that begins at once has less to do when all waits for it.
+  if (size_ - begun_ >= kWritebackBytes) {
+    sys::start_writeback(file_.fd.get(), begun_, size_ - begun_);
+    begun_ = size_;
+  }
 }
 
 void BlobWriter::skip_zeros(std::uint64_t count) {

@@ -31,6 +31,7 @@ class BlobWriter : public Sink {
   friend class BlobStore;
   sys::TemporaryFile file_;
   std::uint64_t size_ = 0;
+  std::uint64_t begun_ = 0;  // what the kernel was told to write to the disk
   bool hole_at_end_ = false;
 };
 

@@ -168,6 +168,11 @@ void sync_file(int fd) {
   if (::fdatasync(fd) != 0) throw_errno("write to disk");
 }
 
+void start_writeback(int fd, std::uint64_t off, std::uint64_t bytes) {
+  ::sync_file_range(fd, static_cast<off64_t>(off), static_cast<off64_t>(bytes),
+                    SYNC_FILE_RANGE_WRITE);
+}
+
 void sync_file_system(int fd) {
   const ProfileTimer timer(ProfilePart::sync);
   if (::syncfs(fd) != 0) throw_errno("write to disk");

@@ -68,6 +68,9 @@ void seek(int fd, std::uint64_t off);
 void truncate(int fd, std::uint64_t size);
 void sync_file(int fd);
 void sync_file_system(int fd);  // syncfs(2)
+// Has the kernel begin to write a part of a file to the disk; does not wait. A hint: that it cannot
+// is no error.
+void start_writeback(int fd, std::uint64_t off, std::uint64_t bytes);
 void sync_dir(const std::string& path);
 
 std::size_t read_some(int fd, MutableBytes buffer);                   // 0 = end; retries EINTR
