@@ -10,6 +10,7 @@ used-ext4  the same without a journal, on which many files were created and remo
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ PLACES = ("tmpfs", "ext4", "used-ext4")
 PREFIX = "fastlayers-bench-"
 _EXT4_BYTES = 16 << 30
 _USED_FILES = 200_000
-_TOUCHED_BYTES = 6 << 30
+_TOUCHED_BYTES = 6 << 30  # as much as a contestant takes; of a small machine's memory, a part
 _ZEROS = bytes(1 << 20)
 
 
@@ -55,8 +56,9 @@ def _touch_memory(folder: Path) -> None:
     """A virtual machine fetches memory from its host when it is first written, four times slower
     than it writes it again: no contestant is to be the one that pays for the others."""
     file = folder / "touch"
+    touched = min(_TOUCHED_BYTES, shutil.disk_usage(folder).free // 2)
     with file.open("wb", buffering=0) as written:
-        for _ in range(_TOUCHED_BYTES >> 20):
+        for _ in range(touched // len(_ZEROS)):
             written.write(_ZEROS)
     file.unlink()
 
