@@ -57,6 +57,7 @@ def test_refused(scene: Scene, operation: Operation, refusal: str, tmp_path: Pat
     with scene.attempt() as command:
         found = instants(command, operation.words, tmp_path / "log")
     found = [instant for instant in found if instant.call in REFUSALS[refusal]]
+    assert found
     for instant in spread(found, _REFUSALS):
         with scene.attempt() as command:
             before = names(command)

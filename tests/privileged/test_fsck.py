@@ -50,8 +50,7 @@ def pulled(
     command.must("pull", "-q", f"{registry.host}/app:1")
     command.must("run", "--name", "box", "base", "true")
     command.must("commit", "box", "made:1")
-    for name in ("app:1",):
-        command.must("create", "--name", "of-app", f"{registry.host}/{name}", "x")
+    command.must("create", "--name", "of-app", f"{registry.host}/app:1", "x")
     yield command
 
 
