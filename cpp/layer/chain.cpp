@@ -40,17 +40,16 @@ std::string ChainStore::directory(const digest::ChainId& id) const {
   return layers_.blobs().root() + "/chains/" + id.hex();
 }
 
-// A plan that is damaged is none: it is derived, and made anew.
-bool ChainStore::has_plan(const digest::ChainId& id) const {
+// One that is damaged, or without its index, is none: it is derived, and made anew.
+std::optional<Plan> ChainStore::find_plan(const digest::ChainId& id) const {
   const std::string path = directory(id) + "/plan";
-  if (!sys::exists(path)) return false;
+  if (!sys::exists(path) || !sys::exists(directory(id) + "/index")) return std::nullopt;
   try {
-    read_plan(id);
-    return sys::exists(directory(id) + "/index");
+    return read_plan(id);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::corrupt) throw;
     sys::unlink(path);
-    return false;
+    return std::nullopt;
   }
 }
 
@@ -104,10 +103,10 @@ table::Table ChainStore::fold(const Stack& stack, std::size_t count, bool save) 
 }
 
 table::Table ChainStore::merged(const Stack& stack) const {
-  const digest::ChainId id = top_id(stack);
+  const auto plan = find_plan(top_id(stack));
   // A chain that is a small delta is folded each time: keeping a table of the whole image for
   // every commit would cost far more disk than the commit.
-  const bool save = !has_plan(id) || read_plan(id).depth == 0;
+  const bool save = !plan || plan->depth == 0;
   return fold(stack, stack.size(), save);
 }
 
@@ -151,16 +150,16 @@ void ChainStore::write_index(const digest::ChainId& id, const table::Table& tabl
 }
 
 void ChainStore::build_erofs(const Stack& stack) const {
-  const digest::ChainId id = top_id(stack);
+  const auto ids = chain_ids(stack);
+  const digest::ChainId id = id_of(ids, stack.size());
   sys::make_dirs(layers_.blobs().root() + "/locks", 0755);
   const sys::FileLock lock(layers_.blobs().root() + "/locks/chains",
                            sys::FileLock::Mode::exclusive);
-  if (has_plan(id)) return;
-  const auto ids = chain_ids(stack);
+  if (find_plan(id)) return;
   std::size_t known = stack.empty() ? 0 : stack.size() - 1;
-  while (known > 0 && !has_plan(ids[known - 1])) --known;
-  Plan plan;
-  if (known > 0) plan = read_plan(ids[known - 1]);
+  std::optional<Plan> found;
+  while (known > 0 && !(found = find_plan(ids[known - 1]))) --known;
+  Plan plan = found.value_or(Plan{});
   bool as_delta = known > 0 && plan.depth + (stack.size() - known) <= kMaxDepth;
   for (std::size_t i = known; as_delta && i < stack.size(); ++i) {
     const auto info = layers_.info(stack[i]);
@@ -188,19 +187,21 @@ void ChainStore::build_erofs(const Stack& stack) const {
 }
 
 std::vector<ErofsPart> ChainStore::erofs_parts(const Stack& stack) const {
-  Stack rest = stack;
+  const auto ids = chain_ids(stack);
   std::vector<ErofsPart> parts;
-  for (;;) {
-    if (!has_plan(top_id(rest))) build_erofs(rest);
-    const digest::ChainId id = top_id(rest);
-    Plan plan = read_plan(id);
-    parts.insert(parts.begin(), ErofsPart{directory(id) + "/index", std::move(plan.devices)});
-    if (!plan.below) return parts;
+  for (std::size_t count = stack.size();; --count) {
+    const digest::ChainId id = id_of(ids, count);
+    auto plan = find_plan(id);
+    if (!plan) {
+      build_erofs(Stack(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(count)));
+      plan = read_plan(id);
+    }
+    parts.insert(parts.begin(), ErofsPart{directory(id) + "/index", std::move(plan->devices)});
+    if (!plan->below) return parts;
     // A delta lies over the stack without its top layer.
-    if (!rest.empty()) rest.pop_back();
-    if (*plan.below != top_id(rest) || rest.empty()) {
+    if (count < 2 || *plan->below != ids[count - 2]) {
       throw Error(ErrorKind::corrupt, "the chain " + id.str() + " is damaged: it lies over " +
-                                          plan.below->str() +
+                                          plan->below->str() +
                                           "; fastlayers fsck --repair mends it");
     }
   }
@@ -208,7 +209,7 @@ std::vector<ErofsPart> ChainStore::erofs_parts(const Stack& stack) const {
 
 RootOwner ChainStore::root_owner(const Stack& stack) const {
   const digest::ChainId id = top_id(stack);
-  if (has_plan(id)) return read_plan(id).root;
+  if (const auto plan = find_plan(id)) return plan->root;
   const struct stat status =
       sys::stat_fd(sys::open(directory(id) + "/tree", O_RDONLY | O_DIRECTORY).get());
   return {status.st_mode & 07777, status.st_uid, status.st_gid};

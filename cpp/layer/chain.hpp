@@ -61,7 +61,7 @@ class ChainStore {
 
  private:
   std::string directory(const digest::ChainId& id) const;
-  bool has_plan(const digest::ChainId& id) const;
+  std::optional<Plan> find_plan(const digest::ChainId& id) const;
   Plan read_plan(const digest::ChainId& id) const;
   void build_erofs(const Stack& stack) const;
   void write_index(const digest::ChainId& id, const table::Table& table, const Plan& plan) const;

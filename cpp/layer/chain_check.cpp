@@ -12,7 +12,6 @@ namespace fastlayers::layer {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
-constexpr std::uint64_t kMaxPlanBytes = 16 << 20;
 
 // A folder for what is derived anew; begins with a dot, so that it is collected if we die.
 struct Scratch {
@@ -118,8 +117,7 @@ std::vector<std::string> ChainStore::damaged_parts(const Stack& stack,
                                                    const std::vector<digest::ChainId>& ids,
                                                    const Derived& derived,
                                                    const std::string& scratch) const {
-  const std::string folder =
-      directory(derived.count == 0 ? digest::ChainId{} : ids[derived.count - 1]);
+  const std::string folder = directory(id_of(ids, derived.count));
   const auto expected_file = [&scratch](const char* name) { return scratch + "/" + name; };
   const auto delta = [&] {
     return combine(table::resolve, derived.below, stack[derived.count - 1]);
@@ -162,10 +160,9 @@ std::vector<std::string> ChainStore::damaged_parts(const Stack& stack,
 // stack. nullopt if it is damaged.
 std::optional<Plan> ChainStore::expected_plan(const std::vector<digest::ChainId>& ids,
                                               const Derived& derived) const {
-  const digest::ChainId id = derived.count == 0 ? digest::ChainId{} : ids[derived.count - 1];
   Plan expected;
   try {
-    const Plan plan = read_plan(id);
+    const Plan plan = read_plan(id_of(ids, derived.count));
     if (!plan.below) {
       expected.entries = derived.merged.size();
       return expected;

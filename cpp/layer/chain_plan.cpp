@@ -10,7 +10,6 @@ namespace fastlayers::layer {
 
 namespace {
 
-constexpr std::uint64_t kMaxPlanBytes = 16 << 20;
 constexpr std::string_view kPlanHead = "fastlayers-chain 1";
 
 template <class Number>
@@ -83,9 +82,11 @@ std::vector<digest::ChainId> chain_ids(const Stack& stack) {
   return ids;
 }
 
-digest::ChainId top_id(const Stack& stack) {
-  return stack.empty() ? digest::ChainId{} : chain_ids(stack).back();
+digest::ChainId id_of(const std::vector<digest::ChainId>& ids, std::size_t count) {
+  return count == 0 ? digest::ChainId{} : ids[count - 1];
 }
+
+digest::ChainId top_id(const Stack& stack) { return id_of(chain_ids(stack), stack.size()); }
 
 table::Table empty_table() {
   table::TableBuilder builder(table::Order::tar);

@@ -10,6 +10,8 @@
 
 namespace fastlayers::layer {
 
+inline constexpr std::uint64_t kMaxPlanBytes = 16 << 20;
+
 struct Plan {
   std::uint64_t entries = 0;  // of the full index at the bottom
   unsigned depth = 0;         // deltas above it
@@ -25,7 +27,9 @@ std::string plan_head(const table::Table& table, const Plan& plan);
 
 // The chain_id of each stack of the lowest 1, 2, ... layers.
 std::vector<digest::ChainId> chain_ids(const Stack& stack);
-// The chain_id of a stack; all zeros for the stack of no layers.
+// Of these, that of the lowest `count` layers; all zeros for the stack of no layers.
+digest::ChainId id_of(const std::vector<digest::ChainId>& ids, std::size_t count);
+// The chain_id of a whole stack.
 digest::ChainId top_id(const Stack& stack);
 
 // The merged table of the stack of no layers: a root directory.

@@ -106,7 +106,6 @@ void Recorder::add(tar::Header& header) {
   const std::string path = normalise(header.path);
   if (path.empty()) check_root(header);
   if (add_marker(header, path)) return;
-  check_name_length(path.size() - (path.rfind('/') + 1), table::kMaxNameBytes);
   table::Entry entry;
   entry.kind = kind_of(header.type);
   entry.mode = static_cast<std::uint16_t>(header.mode & 07777);
@@ -164,7 +163,10 @@ bool Recorder::add_marker(const tar::Header& header, const std::string& path) {
   }
   const bool aufs_metadata =
       path == ".wh..wh.plnk" || path == ".wh..wh.orph" || path == ".wh..wh.aufs";
-  if (aufs_metadata || (aufs_root && slash != std::string::npos)) return false;
+  if (aufs_metadata || (aufs_root && slash != std::string::npos)) {
+    check_name_length(name.size(), table::kMaxNameBytes);  // it is a name, and no marker
+    return false;
+  }
   const std::string_view victim = name.substr(kWhiteoutPrefix.size());
   if (victim.empty() || victim == "." || victim == "..") {
     throw Error(ErrorKind::corrupt, "a whiteout of no name");
