@@ -71,6 +71,15 @@ LayerInfo ingest_fd(const std::string& root, int fd, std::int64_t offset, std::i
   return layer::ingest_fd(root, expected_of(digest, -1, diff_id), fd, from, length, between);
 }
 
+// From a blob that is in the store already.
+LayerInfo ingest_blob(const std::string& root, const std::string& digest,
+                      const std::string& diff_id,
+                      const std::function<void(std::uint64_t)>& on_bytes) {
+  const sys::Fd file = blob::BlobStore(root).open(digest::Digest::parse(digest).hash);
+  const auto size = static_cast<std::int64_t>(sys::file_size(file.get()));
+  return ingest_fd(root, file.get(), 0, size, digest, diff_id, on_bytes);
+}
+
 }  // namespace
 
 void register_layer(py::module_& module) {
@@ -93,6 +102,8 @@ void register_layer(py::module_& module) {
   module.def("ingest_fd", &ingest_fd, py::arg("root"), py::arg("fd"), py::arg("offset") = -1,
              py::arg("size") = -1, py::kw_only(), py::arg("digest") = "", py::arg("diff_id") = "",
              py::arg("on_bytes") = nullptr);
+  module.def("ingest_blob", &ingest_blob, py::arg("root"), py::arg("digest"), py::kw_only(),
+             py::arg("diff_id") = "", py::arg("on_bytes") = nullptr);
   module.def("layer_info", [](const std::string& root, const std::string& diff_id) {
     return layer::LayerStore(root).info(digest::DiffId::parse(diff_id));
   });

@@ -58,6 +58,11 @@ def ingest_fd(
     `on_bytes` is told every 8 MiB how many bytes were taken; what it raises ends the ingest.
     """
 
+def ingest_blob(
+    root: str, digest: str, *, diff_id: str = "", on_bytes: Callable[[int], None] | None = None
+) -> LayerInfo:
+    """Ingests a layer from its blob in the store. NotFoundError if that is not there."""
+
 def layer_info(root: str, diff_id: str) -> LayerInfo | None:
     """The layer if its tar and its table are in the store (digest and size are then the tar's)."""
 

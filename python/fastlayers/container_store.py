@@ -29,11 +29,7 @@ if TYPE_CHECKING:
 
 def containers(store: Store, all: bool) -> list[Container]:
     """See Store.containers."""
-    try:
-        names = os.listdir(store.containers_directory)
-    except FileNotFoundError:
-        names = []
-    opened = [_open(store, name) for name in names if len(name) == HEX_LENGTH]
+    opened = [_open(store, name) for name in store.names.ids()]
     found = [one for one in opened if one is not None and (all or one.status == "running")]
     return sorted(found, key=lambda one: to_ns(one.created) or 0, reverse=True)
 

@@ -20,7 +20,7 @@ from fastlayers import _core
 from fastlayers.container_record import read_record
 from fastlayers.errors import CorruptError, FastlayersError, NotFoundError
 from fastlayers.garbage import remove_folder
-from fastlayers.host import host_error, make_directory
+from fastlayers.host import host_error, list_directory, make_directory
 from fastlayers.index_file import name_of
 from fastlayers.oci import digest as digests
 from fastlayers.oci import fields, media_type
@@ -252,7 +252,7 @@ class _Check:
         if self._rebuild_layer(name, tar=damaged == "tar"):
             return "made anew"
         remove_folder(os.path.join(self._root, "layers"), name)
-        if os.path.exists(self._blob(name)):
+        if damaged == "tar" and os.path.exists(self._blob(name)):
             self._put_aside(f"blobs/sha256/{name}")
         return "" if self._images(name) else "removed: no image has it"
 
@@ -263,18 +263,11 @@ class _Check:
         sources += [digest for digest in self._forms.get(diff_id, ()) if digest != diff_id]
         for digest in sources:
             try:
-                blob = os.open(_core.blob_path(self._root, digest), os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                continue
-            try:
                 remove_folder(os.path.join(self._root, "layers"), name)
-                size = os.fstat(blob).st_size
-                _core.ingest_fd(self._root, blob, 0, size, digest=digest, diff_id=diff_id)
+                _core.ingest_blob(self._root, digest, diff_id=diff_id)
                 return True
-            except CorruptError:
+            except (NotFoundError, CorruptError):
                 continue
-            finally:
-                os.close(blob)
         return False
 
     def _check_blobs(self, layers: set[str]) -> int:
@@ -350,12 +343,7 @@ class _Check:
     def _names(self, *folders: str) -> list[str]:
         """The entries of a folder that are named by hex digits: others are on their way in or
         out."""
-        try:
-            names = os.listdir(os.path.join(self._root, *folders))
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise host_error("cannot read", error) from None
+        names = list_directory(os.path.join(self._root, *folders))
         return sorted(name for name in names if len(name) == digests.HEX_LENGTH and is_hex(name))
 
     def _put_aside(self, path: str) -> str:

@@ -9,7 +9,7 @@ from fastlayers._core import remove_tree
 from fastlayers.container_record import read_record
 from fastlayers.container_state import StateFile
 from fastlayers.errors import CorruptError, LimitError, NotFoundError, UnsupportedError
-from fastlayers.host import host_error, unlink
+from fastlayers.host import host_error, list_directory, unlink
 from fastlayers.lock import FileLock
 from fastlayers.mounted import mounted_manifests
 from fastlayers.oci import digest as digests
@@ -46,7 +46,7 @@ class Live:
         live = cls(store)
         for descriptor in store.descriptors():
             live.add(descriptor.digest)
-        for name in _names(store.containers_directory):
+        for name in list_directory(store.containers_directory):
             try:
                 record = read_record(os.path.join(store.containers_directory, name))
                 if record is not None:
@@ -109,17 +109,17 @@ def collect(store: Store) -> int:
 
     for folder, alive in (("chains", live.chains), ("layers", live.layers)):
         directory = os.path.join(store.root, folder)
-        for name in _names(directory):
+        for name in list_directory(directory):
             if is_garbage(name, alive):
                 remove_folder(directory, name)
-    for name in _names(store.containers_directory):
+    for name in list_directory(store.containers_directory):
         if name.startswith("."):  # being made or removed when something died
             remove_tree(os.path.join(store.containers_directory, name))
     store.names.sweep()
     _sweep_half_written(store)
     freed = 0
     blobs = os.path.join(store.root, "blobs", "sha256")
-    for name in _names(blobs):
+    for name in list_directory(blobs):
         if is_garbage(name, live.blobs):
             path = os.path.join(blobs, name)
             try:
@@ -136,35 +136,30 @@ def _sweep_half_written(store: Store) -> None:
     """Removes files that had not got their names when their writers died. Whoever holds a lock is
     alive, and is the only one who writes what the lock is for."""
     with FileLock(os.path.join(store.root, "locks", "index"), exclusive=True):
-        _unlink_all(store.root, _names(store.root), ".new")
+        _unlink_all(store.root, _half_written(store.root))
     chains = os.path.join(store.root, "chains")
     with FileLock(os.path.join(store.root, "locks", "chains"), exclusive=True):
-        for chain in _names(chains):
-            for name in _names(os.path.join(chains, chain)):
+        for chain in list_directory(chains):
+            for name in list_directory(os.path.join(chains, chain)):
                 if ".tmp-" in name or name.startswith("."):
                     remove_folder(os.path.join(chains, chain), name)
-    for container in _names(store.containers_directory):
+    for container in list_directory(store.containers_directory):
         directory = os.path.join(store.containers_directory, container)
-        names = [name for name in _names(directory) if name.endswith(".new")]
+        names = _half_written(directory)
         lock = FileLock(StateFile(directory).lock_path, exclusive=True)
         if names and lock.acquire(timeout_seconds=0):
-            _unlink_all(directory, names, ".new")
+            _unlink_all(directory, names)
             lock.release()
 
 
-def _unlink_all(directory: str, names: list[str], ending: str) -> None:
+def _half_written(directory: str) -> list[str]:
+    """What host.write_file has begun in a directory."""
+    return [name for name in list_directory(directory) if name.endswith(".new")]
+
+
+def _unlink_all(directory: str, names: list[str]) -> None:
     for name in names:
-        if name.endswith(ending):
-            unlink(os.path.join(directory, name))
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise host_error("cannot read", error) from None
+        unlink(os.path.join(directory, name))
 
 
 def remove_folder(directory: str, name: str) -> None:

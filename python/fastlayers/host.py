@@ -27,6 +27,16 @@ def make_directory(path: str, mode: int = 0o755) -> None:
         raise host_error("cannot make the directory", error) from None
 
 
+def list_directory(path: str) -> list[str]:
+    """The names in a directory, in no order; none if it is not there."""
+    try:
+        return os.listdir(path)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise host_error("cannot read", error) from None
+
+
 def write_file(path: str, data: bytes, *, sync: bool, mode: int = 0o644) -> None:
     """Writes a file beside its place and renames it there: readers see all of it or none.
 

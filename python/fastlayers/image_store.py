@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from fastlayers import _core
 from fastlayers.errors import ConflictError, FastlayersError, InvalidError, NotFoundError
-from fastlayers.host import host_error
 from fastlayers.image import Image
 from fastlayers.index_file import name_of, renamed, repo_digest_of
 from fastlayers.oci import media_type
@@ -225,17 +222,7 @@ def require_layers(store: Store, manifest: Manifest, config: ImageConfig) -> Non
                 raise NotFoundError(
                     f"layer {digest} is not in the store any more: pull or load the image again"
                 )
-            path = _core.blob_path(store.root, digest)
-            try:
-                blob = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError as error:
-                raise host_error("cannot read", error) from None
-            try:
-                _core.ingest_fd(
-                    store.root, blob, 0, descriptor.size, digest=digest, diff_id=diff_id
-                )
-            finally:
-                os.close(blob)
+            _core.ingest_blob(store.root, digest, diff_id=diff_id)
 
 
 def _tag_name(name: str) -> str:

@@ -10,7 +10,7 @@ import os
 
 from fastlayers import _core
 from fastlayers.errors import ConflictError, CorruptError, InvalidError, NotFoundError
-from fastlayers.host import host_error, make_directory, read_file, write_file
+from fastlayers.host import host_error, list_directory, make_directory, read_file, write_file
 from fastlayers.oci import fields
 
 TYPE_CHECKING = False
@@ -206,7 +206,7 @@ def _write_record(store: Store, record: fields.Json) -> str:
 
 def _records(store: Store) -> Iterator[tuple[str, fields.Json]]:
     directory = _directory(store)
-    for name in os.listdir(directory) if os.path.isdir(directory) else ():
+    for name in list_directory(directory):
         if not name.endswith(_RECORD):
             continue
         path = os.path.join(directory, name)

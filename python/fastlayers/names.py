@@ -10,7 +10,7 @@ import os
 import time
 
 from fastlayers.errors import ConflictError, InvalidError
-from fastlayers.host import host_error, make_directory, sync_directory, unlink
+from fastlayers.host import host_error, list_directory, make_directory, sync_directory, unlink
 from fastlayers.lock import FileLock
 from fastlayers.oci.digest import HEX_LENGTH
 
@@ -91,7 +91,7 @@ class NameRegistry:
             # A change in the same tick of the clock would not be seen: then it is read next time.
             settled = time.time_ns() - changed_at > _TICK_NS
             self._ids_at = changed_at if settled else -1
-            names = os.listdir(self._containers)
+            names = list_directory(self._containers)
             self._ids = [name for name in names if len(name) == HEX_LENGTH]
         return self._ids
 
@@ -142,7 +142,7 @@ class NameRegistry:
     def sweep(self) -> None:
         """Removes links that lead nowhere."""
         with FileLock(self._lock_path, exclusive=True):
-            for name in os.listdir(self._directory) if os.path.isdir(self._directory) else ():
+            for name in list_directory(self._directory):
                 if self.find(name) is None:
                     unlink(os.path.join(self._directory, name))
 

@@ -7,12 +7,14 @@ import os
 from fastlayers import _core
 from fastlayers.errors import FastlayersError
 from fastlayers.garbage import Live
+from fastlayers.host import list_directory
 from fastlayers.oci.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fastlayers.container import Container
     from fastlayers.store import Store
 
 _BLOCK_BYTES = 512
@@ -48,14 +50,14 @@ class Usage(Frozen):
 
 def measure(store: Store) -> Usage:
     """See Store.usage."""
-    return Usage(_images(store), _containers(store), _volumes(store))
+    containers = store.containers(all=True)
+    return Usage(_images(store, containers), _containers(containers), _volumes(store, containers))
 
 
-def _images(store: Store) -> Kind:
+def _images(store: Store, containers: list[Container]) -> Kind:
     """Blobs and what is derived of them, as allocated. What only images without a container need
     could go."""
     images = store.images()
-    containers = store.containers(all=True)
     used_ids = {container.image_id for container in containers}
     used = Live(store)
     for image in images:
@@ -71,7 +73,7 @@ def _images(store: Store) -> Kind:
         (("chains",), used.chains),
     ):
         directory = os.path.join(store.root, *folders)
-        for name in _names(directory):
+        for name in list_directory(directory):
             taken = allocated(os.path.join(directory, name))
             size += taken
             if name not in needed:
@@ -80,9 +82,8 @@ def _images(store: Store) -> Kind:
     return Kind(len(images), active, size, reclaimable)
 
 
-def _containers(store: Store) -> Kind:
+def _containers(containers: list[Container]) -> Kind:
     size = reclaimable = active = 0
-    containers = store.containers(all=True)
     for container in containers:
         try:
             taken = container.size()
@@ -96,15 +97,15 @@ def _containers(store: Store) -> Kind:
     return Kind(len(containers), active, size, reclaimable)
 
 
-def _volumes(store: Store) -> Kind:
+def _volumes(store: Store, containers: list[Container]) -> Kind:
     used = {
         volume.source
-        for container in store.containers(all=True)
+        for container in containers
         for volume in container.volumes
         if volume.kind == "volume"
     }
     directory = os.path.join(store.root, "volumes")
-    names = _names(directory)
+    names = list_directory(directory)
     sizes = {name: _core.upper_size(os.path.join(directory, name)) for name in names}
     return Kind(
         len(names),
@@ -138,12 +139,5 @@ def _walk(path: str) -> Iterator[os.stat_result]:
                     yield from _walk(entry.path)
                 else:
                     yield entry.stat(follow_symlinks=False)
-    except OSError:
-        return  # it goes while we look, or is not ours to see
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
     except FileNotFoundError:
-        return []
+        return  # it goes while we look

@@ -42,11 +42,7 @@ class Filters:
 
     def labels(self, labels: dict[str, str]) -> bool:
         """Whether all the label filters ("key" or "key=value") match."""
-        for wanted in self.values("label"):
-            key, equals, value = wanted.partition("=")
-            if key not in labels or (equals and labels[key] != value):
-                return False
-        return True
+        return all(has_label(labels, wanted) for wanted in self.values("label"))
 
     def flag(self, name: str) -> bool | None:
         """The value of a filter that is true or false; None if it was not given."""
@@ -58,6 +54,12 @@ class Filters:
         if values[-1].lower() in ("0", "false", "f"):
             return False
         raise InvalidError(f"invalid filter '{name}={values[-1]}'")
+
+
+def has_label(labels: dict[str, str], wanted: str) -> bool:
+    """Whether there is a label "key" or "key=value"."""
+    key, equals, value = wanted.partition("=")
+    return key in labels and (not equals or labels[key] == value)
 
 
 def glob(pattern: str, text: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastlayers.cli import human, moment
 from fastlayers.cli.command import Call, CommandError
-from fastlayers.cli.filters import Filters
+from fastlayers.cli.filters import Filters, has_label
 from fastlayers.cli.flags import Flag
 from fastlayers.errors import InvalidError
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _FORCE = Flag("force", "f", "bool", "Do not prompt for confirmation")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-
-
 ALL = "all images without at least one container associated to them"
 DANGLING = "all dangling images"
 
@@ -56,16 +54,11 @@ def matches(call: Call) -> Matches:
         created = moment.parse(thing.created) or 0.0
         if any(created > limit for limit in until):
             return False
-        if any(_has_label(thing.labels, wanted) for wanted in filters.values("label!")):
+        if any(has_label(thing.labels, wanted) for wanted in filters.values("label!")):
             return False
         return filters.labels(thing.labels)
 
     return accepts
-
-
-def _has_label(labels: dict[str, str], wanted: str) -> bool:
-    key, equals, value = wanted.partition("=")
-    return key in labels and (not equals or labels[key] == value)
 
 
 def _until(text: str) -> float:

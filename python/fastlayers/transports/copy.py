@@ -237,23 +237,18 @@ class _LayerCopy:
         """Ingests from the blob in the store, if it is there; None if it is not, or is damaged."""
         if not layer.digest or not _core.has_blob(self._root, layer.digest):
             return None
-        with open(_core.blob_path(self._root, layer.digest), "rb", buffering=0) as blob:
-            size = os.fstat(blob.fileno()).st_size
-            if layer.size not in (-1, size):
-                return None
-            try:
-                return _core.ingest_fd(
-                    self._root,
-                    blob.fileno(),
-                    0,
-                    size,
-                    digest=layer.digest,
-                    diff_id=layer.diff_id,
-                    on_bytes=lambda taken: self._on_bytes(layer, taken),
-                )
-            except CorruptError:
-                # The source may have better bytes; if not, its error is the one to show.
-                return None
+        if layer.size not in (-1, os.stat(_core.blob_path(self._root, layer.digest)).st_size):
+            return None
+        try:
+            return _core.ingest_blob(
+                self._root,
+                layer.digest,
+                diff_id=layer.diff_id,
+                on_bytes=lambda taken: self._on_bytes(layer, taken),
+            )
+        except CorruptError:
+            # The source may have better bytes; if not, its error is the one to show.
+            return None
 
     def _on_bytes(self, layer: LayerSource, taken: int) -> None:
         self._check_cancelled()
