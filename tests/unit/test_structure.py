@@ -101,6 +101,31 @@ def test_only_the_bindings_know_python() -> None:
     assert wrong == []
 
 
+def test_no_library_of_an_image_can_be_loaded() -> None:
+    """After a change of root, names of users or hosts, character sets and dlopen would load the
+    image's libraries into the engine (CVE-2019-14271). Only cpp/codec loads one, at its first
+    use, and nothing that enters a root may include it."""
+    loads = re.compile(
+        r"\b(get(pw|gr|sp)(nam|uid|gid|ent)(_r)?|getgrouplist|initgroups|getaddrinfo|"
+        r"gethostby\w+|getservby\w+|iconv_open|dlopen|dlmopen|setlocale)\s*\(|<(pwd|grp|netdb)\.h>"
+    )
+    assert loads.search("::getpwnam_r(name, &entry)") and loads.search("#include <grp.h>")
+    found = [
+        f"{file.relative_to(TOP)}: {match.group()}"
+        for file in cpp_files()
+        if file.name != "library.cpp"
+        for match in loads.finditer(file.read_text())
+    ]
+    assert found == []
+    users = {
+        file.relative_to(CPP).parts[0]
+        for file in cpp_files()
+        for header, _ in includes(file)
+        if header == "sys/library.hpp" and file.stem != "library"
+    }
+    assert users == {"codec"}
+
+
 def test_no_file_has_a_name_that_says_nothing() -> None:
     empty = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "linux"}
     files = [*CPP.rglob("*.[ch]pp"), *PYTHON.rglob("*.py*"), *(TOP / "tests").rglob("*.py")]
@@ -141,6 +166,18 @@ def test_python_imports_go_one_way() -> None:
             there = module.split(".")[1]
             if there != here and PYTHON_RANK.get(there, 0) > PYTHON_RANK[here]:
                 wrong.append(f"{file.relative_to(TOP)} imports {module}")
+    assert wrong == []
+
+
+def test_no_function_of_a_package_is_named_like_a_module_of_it() -> None:
+    """Python sets a package's attribute to the module when it is first imported, so that the
+    second call of such a function would call the module."""
+    wrong = []
+    for file in PYTHON.rglob("__init__.py"):
+        modules = {path.stem for path in file.parent.iterdir()}
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in modules:
+                wrong.append(f"{file.relative_to(TOP)}: {node.name}")
     assert wrong == []
 
 

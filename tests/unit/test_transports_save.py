@@ -172,3 +172,10 @@ def test_nonsense_is_refused(store: Store, tmp_path: Path) -> None:
         save(store, [image], tmp_path / "out.tar", format="zip")
     with pytest.raises(InvalidError, match="no image"):
         save(store, [], tmp_path / "out.tar")
+
+
+def test_an_image_is_saved_again_and_again_as_the_same_bytes(store: Store, tmp_path: Path) -> None:
+    image = put(store, PARTS, "app:1")
+    for number in range(3):
+        image.save(tmp_path / f"{number}.tar")
+    assert len({(tmp_path / f"{number}.tar").read_bytes() for number in range(3)}) == 1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fastlayers.oci.reference import Reference
     from fastlayers.store import Store
 
-    from .save import Wanted
+    from .archive_writer import Wanted
     from .source import Event, Progress
 
 __all__ = ["Event", "Progress", "import_rootfs", "load", "pull", "save"]
@@ -98,10 +98,10 @@ def save(
     *,
     format: str = "docker",
 ) -> None:
-    """Writes images as one archive, "docker" or "oci". See `transports.save.save`."""
-    from .save import save as write
+    """Writes images as one archive, "docker" or "oci". See `archive_writer.save`."""
+    from . import archive_writer
 
-    write(store, images, file, format=format)
+    archive_writer.save(store, images, file, format=format)
 
 
 def _platform(value: str | Platform | None) -> Platform | None:
