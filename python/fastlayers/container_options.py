@@ -104,7 +104,7 @@ class ContainerOptions(Frozen):
             network=_check_network(network),
             volumes=tuple(absolute(volume) for volume in _words("volumes", volumes)),
             auto_remove=auto_remove,
-            labels=dict(labels or {}),
+            labels={_text("label", k): _text("label", v) for k, v in (labels or {}).items()},
         )
         for volume in self.volumes:
             Volume.parse(volume)
@@ -168,6 +168,11 @@ def _optional(document: Mapping[str, object], key: str) -> str | None:
 def _text(option: str, value: str) -> str:
     if "\0" in value:
         raise InvalidError(f"{option} contains a NUL byte: {value[:100]!r}")
+    if not value.isascii():
+        try:
+            value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise InvalidError(f"{option} is not Unicode text: {value[:100]!r}") from None
     return value
 
 

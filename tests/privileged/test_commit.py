@@ -162,6 +162,49 @@ def test_diff_lists_added_changed_deleted(shell: CommandLine) -> None:
     shell.must("rm", "worker")
 
 
+def test_what_is_no_utf8_stays_as_it_is(shell: CommandLine) -> None:
+    name = "bad-\udcff\udcfe-\udcc3"  # bytes, as Python decodes them
+    shell.must(
+        "run", "--name=worker", "-e", f"A={name}", "-w", f"/work-{name}", "-l", f"label={name}",
+        "box", "sh", "-c", 'echo "$A" > "/$1"; mkdir "/$1 d"', "sh", name,
+    )  # fmt: skip
+    expected = [f"A /{name}", f"A /{name} d", f"A /work-{name}"]
+    assert sorted(shell.must("diff", "worker").lines) == expected
+    (document,) = json.loads(shell.must("inspect", "worker").out)  # by escapes, so it is UTF-8
+    assert document["Args"][-1] == name
+    assert document["Config"]["Labels"]["label"] == name
+    shell.must("commit", "-m", name, "-c", f"ENV B={name}", "worker", "named")
+    done = shell.must(
+        "run",
+        "--rm",
+        "named",
+        "sh",
+        "-c",
+        f'cat "/{name}"; test -d "/{name} d" && echo there; echo "$B"',
+    )
+    assert done.lines[:2] == [name, "there"]
+    # Other programs read an image's documents: in them it is U+FFFD, as in Docker's.
+    replaced = name.encode(errors="surrogateescape").decode(errors="replace")
+    assert done.lines[2:] == [replaced]
+    (image,) = json.loads(shell.must("inspect", "named").out)
+    assert image["Comment"] == replaced
+    error = shell.fails(125, "run", "--rm", "-u", name, "box", "true").err
+    assert r"unable to find user bad-\xff\xfe-\xc3" in error
+    shell.must("rm", "worker")
+    shell.must("rmi", "named")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--name", "\udcff", "box"], ["-h", "\udcff", "box"], ["\udcff"], ["box", "\udcff"],
+     ["--entrypoint", "\udcff", "box"], ["-v", "\udcff:/x", "box"], ["--network", "\udcff", "box"]],
+)  # fmt: skip
+def test_no_word_that_is_no_utf8_is_a_crash(shell: CommandLine, words: list[str]) -> None:
+    done = shell.call("run", "--rm", *words)
+    assert done.code in (125, 127)
+    assert len(done.err.splitlines()) <= 3 and "Traceback" not in done.err
+
+
 def test_an_image_in_use_is_kept(shell: CommandLine) -> None:
     shell.must("create", "--name=user", "box", "true")
     assert "container" in shell.fails(1, "rmi", "box").err

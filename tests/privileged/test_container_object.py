@@ -387,3 +387,15 @@ def test_inspect_has_the_shape_that_scripts_know(image: Image) -> None:
     state = box.inspect()["State"]
     assert (state["Status"], state["ExitCode"], state["Running"]) == ("exited", 0, False)
     assert state["FinishedAt"] > state["StartedAt"] > "2024"
+
+
+def test_text_that_is_no_unicode_is_refused(image: Image) -> None:
+    half = "\ud83d"
+    for options in (
+        {"command": [half]}, {"env": {"A": half}}, {"user": half}, {"labels": {half: "x"}},
+        {"workdir": f"/{half}"}, {"entrypoint": [half]}, {"hostname": half}, {"name": half},
+    ):  # fmt: skip
+        with pytest.raises(InvalidError):
+            ContainerOptions(**options)  # type: ignore[arg-type]
+    with pytest.raises(InvalidError, match="not Unicode text"):
+        background(image, "true").commit(message=half)

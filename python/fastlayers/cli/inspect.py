@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from fastlayers.cli import one_line
 from fastlayers.cli.command import Call, Command, CommandError
 from fastlayers.cli.flags import Flag
-from fastlayers.cli.template import NO_LIST, NO_MAP, StringMap, Template, TemplateError, to_json
+from fastlayers.cli.template import (
+    NO_LIST,
+    NO_MAP,
+    StringMap,
+    Template,
+    TemplateError,
+    in_utf8,
+    to_json,
+)
 from fastlayers.cli.template.errors import TemplateSyntaxError
 from fastlayers.errors import FastlayersError, NotFoundError
 
@@ -62,7 +70,7 @@ def run(call: Call) -> int:
     elif format.strip() == "json":
         print(to_json(found))
     else:
-        print(json.dumps(found, indent=4, ensure_ascii=False))
+        print(in_utf8(json.dumps(found, indent=4, ensure_ascii=False)))
     sys.stdout.flush()
     for error in errors:
         print(f"Error: {one_line(error)}", file=sys.stderr)

@@ -186,12 +186,12 @@ class ImageConfig(Frozen):
         document["config"] = runtime.to_json()
         document["rootfs"] = {"type": "layers", "diff_ids": list(diff_ids)}
         document["history"] = [step.to_json() for step in history]
-        return cls.parse(fields.dump(document))
+        return cls.parse(fields.dump_text(document))
 
     def without(self, *keys: str) -> ImageConfig:
         """The same config without some top-level fields."""
         document = {key: value for key, value in self._document.items() if key not in keys}
-        return self.parse(fields.dump(document))
+        return self.parse(fields.dump_text(document))
 
     @property
     def digest(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastlayers.errors import CorruptError, LimitError
+from fastlayers.errors import CorruptError, InvalidError, LimitError
 from fastlayers.oci import json_text
 
 TYPE_CHECKING = False
@@ -25,8 +25,8 @@ def parse_object(
         raise LimitError(f"{what} has {len(raw)} bytes; at most {limit} are accepted")
     try:
         document = json_text.loads(raw.decode("utf-8"), _unique_keys if unique else None)
-        if b"\\u" in raw:  # half of a surrogate pair cannot be written out again
-            json_text.dumps(document).encode("utf-8")
+        if b"\\u" in raw:  # half of a surrogate pair is no text, unless it stands for a byte
+            json_text.dumps(document).encode("utf-8", "surrogateescape")
     except (ValueError, RecursionError) as error:
         raise CorruptError(f"{what} is not valid JSON: {error}") from None
     if not isinstance(document, dict):
@@ -35,8 +35,25 @@ def parse_object(
 
 
 def dump(document: Mapping[str, object]) -> bytes:
-    """A document as compact JSON with sorted keys: the same document gives the same bytes."""
-    return json_text.dumps(document).encode("utf-8")
+    """A document as compact JSON with sorted keys: the same document gives the same bytes.
+
+    Bytes of names and arguments that are not UTF-8 ("\\udc80" to "\\udcff", as Python decodes them)
+    are written as these escapes and come back as they were.
+    """
+    return json_text.dumps(document).encode("utf-8", "backslashreplace")
+
+
+def dump_text(document: Mapping[str, object]) -> bytes:
+    """The same for a document that other programs read: as in Docker's, what is not UTF-8 becomes
+    U+FFFD."""
+    text = json_text.dumps(document)
+    if text.isascii():
+        return text.encode("ascii")
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise InvalidError(f"not Unicode text: {text[error.start : error.end]!r}") from None
+    return raw.decode("utf-8", "replace").encode("utf-8")
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> Json:

@@ -94,7 +94,7 @@ class Manifest(_Document):
         }
         if annotations:
             document["annotations"] = dict(annotations)
-        return cls.parse(fields.dump(document))
+        return cls.parse(fields.dump_text(document))
 
     def require_image(self, subject: str) -> None:
         """UnsupportedError unless the manifest is that of a container image."""
@@ -149,7 +149,7 @@ class Index(_Document):
         }
         if annotations:
             document["annotations"] = dict(annotations)
-        return cls.parse(fields.dump(document))
+        return cls.parse(fields.dump_text(document))
 
 
 # Bound here because the parse methods have a parameter of the module's name.

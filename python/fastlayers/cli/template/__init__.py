@@ -17,6 +17,7 @@ from fastlayers.cli.template.values import (
     NO_MAP,
     Record,
     StringMap,
+    in_utf8,
     to_json,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "Template",
     "TemplateError",
     "TemplateSyntaxError",
+    "in_utf8",
     "to_json",
 ]
 

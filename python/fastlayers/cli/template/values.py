@@ -102,7 +102,13 @@ def to_json(value: object) -> str:
 
 def _encode(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_nothing)
-    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return in_utf8(text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
+
+
+def in_utf8(text: str) -> str:
+    """JSON text with bytes that are not UTF-8 as escapes, from "\\udc80" to "\\udcff": the JSON is
+    valid, and Python reads them as it reads such names anywhere."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _nothing(value: object) -> None:
