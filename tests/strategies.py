@@ -7,6 +7,7 @@ the oracle which ones are not.
 
 from __future__ import annotations
 
+import copy
 import string
 from dataclasses import dataclass
 from typing import Any
@@ -311,3 +312,53 @@ def _record(key: bytes, value: bytes) -> bytes:
     from tests.tar_write import record
 
     return record(key, value)
+
+
+def json_values() -> st.SearchStrategy[Any]:
+    """Any JSON value, with the numbers and texts that documents of images are sensitive to."""
+    texts = st.one_of(
+        st.text(max_size=8),
+        st.sampled_from(["", "\0", "/", "../x", "sha256:" + "0" * 64, "a" * 300, "\udcff", "\ud800",
+                         "\x1b[2J", "linux", "9" * 400, "2020-13-01T00:00:00Z", "true"]),
+    )  # fmt: skip
+    leaves = st.one_of(
+        st.none(), st.booleans(), texts,
+        st.integers(), st.sampled_from([-1, 2**63, 10**400, 0.5, 1e308]),
+    )  # fmt: skip
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)
+        ),
+        max_leaves=6,
+    )
+
+
+@st.composite
+def changed(draw: st.DrawFn, document: Any) -> Any:
+    """A document in which one to three places are exchanged, taken away, doubled or added to."""
+    result = copy.deepcopy(document)
+    for _ in range(draw(st.integers(1, 3))):
+        result = _changed_once(draw, result)
+    return result
+
+
+def _changed_once(draw: st.DrawFn, value: Any) -> Any:
+    keys: list[Any] = []
+    if isinstance(value, dict):
+        keys = list(value)
+    elif isinstance(value, list):
+        keys = list(range(len(value)))
+    if not keys or draw(st.integers(0, 9)) == 0:
+        return draw(json_values())
+    key = draw(st.sampled_from(keys))
+    what = draw(st.sampled_from(["enter", "enter", "enter", "drop", "double", "add"]))
+    if what == "enter":
+        value[key] = _changed_once(draw, value[key])
+    elif what == "drop":
+        del value[key]
+    elif isinstance(value, dict):
+        value[draw(st.text(max_size=4))] = value[key] if what == "double" else draw(json_values())
+    else:
+        value.append(value[key] if what == "double" else draw(json_values()))
+    return value

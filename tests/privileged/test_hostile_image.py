@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +114,33 @@ def test_a_volume_source_is_not_resolved_in_the_image(fresh: CommandLine, victim
         "run", "--rm", "-v", f"{victim.parent}:/data/sub:ro", "hostile", "ls", "/data/"
     )
     assert done.code in (0, 125), done.err
+
+
+@pytest.mark.parametrize("climbing", [False, True])
+def test_a_new_volume_is_filled_without_following_links(
+    fresh: CommandLine, victim: Path, climbing: bool
+) -> None:
+    above = b"../" * 20 if climbing else b"/"
+    links = {
+        b"data/folder": above + bytes(victim)[1:],
+        b"data/file": above + bytes(victim / "file")[1:],
+        b"data/root": above,
+    }
+    members = [
+        *busybox_root.members(),
+        Member(b"data", "dir", 0o755),
+        *(Member(path, "symlink", 0o777, link=to) for path, to in links.items()),
+    ]
+    fresh.must("import", "-", "hostile", stdin=tar_write.plain(members))
+    script = "for name in folder file root; do readlink /data/$name; done; ls /data | wc -l"
+    done = fresh.must("run", "--rm", "-v", "kept:/data", "hostile", "sh", "-c", script)
+    assert done.lines == [*(os.fsdecode(to) for to in links.values()), "3"]
+
+
+def test_a_volume_on_a_link_out_is_not_filled_from_the_host(
+    fresh: CommandLine, victim: Path
+) -> None:
+    _image(fresh, (b"data", bytes(victim)))
+    done = fresh.call("run", "--rm", "-v", "kept:/data", "hostile", "sh", "-c", "ls -A /data/")
+    assert done.code in (0, 125), done.err
+    assert done.out == ""

@@ -76,6 +76,15 @@ def test_saved_archives_load_into_an_empty_store(made: CommandLine, tmp_path: Pa
         assert other.must("run", "--rm", "made:1").out == "code\n"
 
 
+def test_an_image_without_a_name_is_loaded_by_its_id(made: CommandLine, tmp_path: Path) -> None:
+    identity = made.must("images", "-q", "--no-trunc", "made:1").out.strip()
+    archive = made.must("save", identity)
+    loaded = CommandLine(tmp_path / "other").must(
+        "load", stdin=archive.out.encode(errors="surrogateescape")
+    )
+    assert loaded.lines == [f"Loaded image ID: {identity}"]
+
+
 @pytest.mark.needs("skopeo")
 def test_skopeo_reads_a_saved_docker_archive(made: CommandLine, tmp_path: Path) -> None:
     archive, layout = tmp_path / "saved.tar", tmp_path / "layout"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,27 @@ def test_a_mounted_image_can_be_run_and_committed(shell: CommandLine, tmp_path: 
         assert shell.must("run", "--rm", "box", "echo", "x").out == "x\n"
     finally:
         shell.must("umount", str(tmp_path))
+
+
+def test_a_store_on_an_overlay_says_so_and_keeps_its_images(tmp_path: Path) -> None:
+    """Inside a container the store lies on an overlay, which cannot hold another's upper."""
+    for name in ("lower", "upper", "work", "merged"):
+        (tmp_path / name).mkdir()
+    layers = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    subprocess.run(["mount", "-t", "overlay", "-o", layers, "overlay", tmp_path / "merged"],
+                   check=True)  # fmt: skip
+    try:
+        inside = CommandLine(tmp_path / "merged" / "store")
+        inside.must("import", "-", "box", stdin=busybox_root.tar())
+        (refused, *_) = inside.fails(125, "run", "--rm", "box", "true").err.splitlines()
+        assert f"overlayfs does not work in {inside.root}" in refused
+        assert "not supported as upperdir" in refused
+        assert "use a --root on another file system" in refused
+        assert inside.must("ps", "-aq").out == ""
+        elsewhere = CommandLine(tmp_path / "elsewhere")
+        archive = tmp_path / "box.tar"
+        inside.must("save", "-o", str(archive), "box")
+        elsewhere.must("load", "-i", str(archive))
+        assert elsewhere.must("run", "--rm", "box", "echo", "moved").out == "moved\n"
+    finally:
+        subprocess.run(["umount", tmp_path / "merged"], check=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from bench.scale.engine import IMAGE, Engine
 from bench.scale.layers import END, box, write_big_file, write_empty_files, write_layers
 
 from fastlayers import Store
+from fastlayers.transports import load
+from tests import tar_write
+from tests.image_parts import Blob, archive_of, image_of, layout_members
+from tests.tar_members import Member
 
 pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox")]
 
@@ -139,3 +144,37 @@ def test_a_file_of_holes_is_committed_as_one(work: Path) -> None:
         assert sum(blob.stat().st_blocks * 512 for blob in blobs) < 64 * MIB
         shown = engine.call("run", "--rm", "committed", "stat", "-c", "%s", "/big").output
         assert shown.strip() == str(2 << 30).encode()
+
+
+def marked_layers(count: int) -> list[bytes]:
+    """Folders with a file each and one below the other; then as many opaque marks and deletions,
+    every mark said again and again."""
+    deep = [b"d" * 3 + b"/d" * level for level in range(1, 200)]
+    wide = [b"wide/%06d" % number for number in range(count)]
+    folders = [Member(path, "dir", 0o755) for path in (b"ddd", b"wide", *deep, *wide)]
+    files = [Member(path + b"/file", "file") for path in (*deep, *wide)]
+    marks = [Member(path + b"/.wh..wh..opq", "file") for path in (*deep, *wide)]
+    deleted = [Member(b"wide/.wh.%06d" % number, "file") for number in range(0, count, 2)]
+    repeated = [Member(b"ddd/.wh..wh..opq", "file")] * count
+    return [
+        tar_write.plain([*folders, *files]),
+        tar_write.plain([*marks, *repeated, *deleted]),
+        tar_write.plain([*folders[:2], *deleted, *marks]),
+    ]
+
+
+def test_markers_cost_a_line_and_no_square(tmp_path: Path) -> None:
+    """GHSA-rp3h-jf77-q9p4: many opaque marks had others walk their directories again and again."""
+    costs = []
+    for count in (2_000, 32_000):
+        archive = tmp_path / f"{count}.tar"
+        layers = [Blob.plain(tar) for tar in marked_layers(count)]
+        archive.write_bytes(archive_of(*layout_members(image_of(layers))))
+        store = Store(str(tmp_path / f"store-{count}"))
+        start = time.process_time()
+        ((_, image),) = load(store, str(archive))
+        with image.mount() as root:
+            costs.append(time.process_time() - start)
+            assert len(os.listdir(f"{root}/wide")) == count // 2
+            assert os.listdir(f"{root}/wide/000001") == []
+    assert costs[1] < 40 * costs[0] + 0.2  # 16 times as many

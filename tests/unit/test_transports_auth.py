@@ -87,6 +87,23 @@ def test_foreign_layers_come_from_their_urls_without_credentials(
         assert [request.authorization for request in elsewhere.requests] == [""]
 
 
+def test_foreign_layers_come_from_the_registry_if_it_has_them(
+    registry: FakeRegistry, store: Store
+) -> None:
+    layer = Blob.gzip(layer_tar("foreign"))
+    plain = image_of([layer])
+    registry.publish(plain, "unused")
+    with FakeRegistry().running() as elsewhere:
+        row = {
+            **layer.descriptor(),
+            "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+            "urls": [f"http://{elsewhere.host}/layer"],
+        }
+        registry.put_manifest("latest", manifest_of(plain.config, [row]))
+        assert pull(store, f"{registry.host}/app").id == plain.id
+        assert elsewhere.requests == []
+
+
 def test_basic_authentication(registry: FakeRegistry, store: Store, tmp_path: Path) -> None:
     parts = two_layers()
     registry.publish(parts)
