@@ -50,6 +50,7 @@ def test_killed(scene: Scene, operation: Operation, tmp_path: Path) -> None:
             except AssertionError as error:
                 raise AssertionError(f"{operation.name}, killed at {instant}: {error}") from error
     assert killed > 0
+    print(f"{operation.name}: killed at {killed} of {len(found)} system calls")
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
@@ -58,7 +59,9 @@ def test_refused(scene: Scene, operation: Operation, refusal: str, tmp_path: Pat
         found = instants(command, operation.words, tmp_path / "log")
     found = [instant for instant in found if instant.call in REFUSALS[refusal]]
     assert found
-    for instant in spread(found, _REFUSALS):
+    tried = spread(found, _REFUSALS)
+    print(f"{operation.name}: {len(tried)} of {len(found)} system calls refused with {refusal}")
+    for instant in tried:
         with scene.attempt() as command:
             before = names(command)
             done = run_refused(command, operation.words, instant, refusal)

@@ -102,6 +102,7 @@ def test_power_is_cut(on_disk: Disk, tmp_path: Path) -> None:
         if worker.failure is not None:
             raise worker.failure
     assert any(reported for _, reported in cuts)
+    print(f"{on_disk.kind}: power cut {len(cuts)} times, {len(cuts[-1][1])} names reported")
     for cut, reported in cuts:
         with on_disk.after(cut) as place:
             _check(CommandLine(place / "store"), reported)
