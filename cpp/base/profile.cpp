@@ -9,10 +9,10 @@ namespace fastlayers {
 namespace {
 
 constexpr std::array<std::string_view, kProfileParts> kNames = {
-    "interpreter", "network",    "read",      "inflate",      "hash_blob", "hash_tar",
-    "hash_files",  "record",     "walk",      "write",        "document",  "table",
-    "sync",        "merge",      "index",     "tree",         "mount",     "start",
-    "container",   "wait_input", "wait_room", "wait_workers", "other"};
+    "interpreter", "network",    "read",       "inflate",   "compress",     "hash_blob",
+    "hash_tar",    "hash_files", "record",     "walk",      "write",        "document",
+    "table",       "sync",       "merge",      "index",     "tree",         "mount",
+    "start",       "container",  "wait_input", "wait_room", "wait_workers", "other"};
 
 std::uint64_t now_ns() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(

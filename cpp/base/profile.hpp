@@ -25,6 +25,7 @@ enum class ProfilePart : unsigned {
   network,       // requests, and waiting for bodies
   read,          // layers out of files and pipes
   inflate,       // gzip and zstd
+  compress,      // the other way, for a push: the thread that hands out the blocks
   hash_blob,     // SHA-256 of layers as they came
   hash_tar,      // SHA-256 of uncompressed layers
   hash_files,    // XXH3 of file contents in pieces of 64 KiB and more

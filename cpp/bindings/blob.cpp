@@ -1,6 +1,8 @@
+#include "base/error.hpp"
 #include "base/profile.hpp"
 #include "bindings/bindings.hpp"
 #include "blob/blob_store.hpp"
+#include "blob/compressed_reader.hpp"
 #include "codec/codec.hpp"
 
 namespace fastlayers::bindings {
@@ -63,6 +65,31 @@ std::string decompress_fd(int in_fd, int out_fd) {
   return compression == codec::Compression::gzip ? "gzip" : "zstd";
 }
 
+codec::Compression compression_of(const std::string& name) {
+  if (name == "none") return codec::Compression::none;
+  if (name == "gzip") return codec::Compression::gzip;
+  if (name == "zstd") return codec::Compression::zstd;
+  throw Error(ErrorKind::invalid, "unknown compression " + name + ": it is gzip, zstd or none");
+}
+
+std::unique_ptr<blob::CompressedReader> compressed_reader(const std::string& root,
+                                                          const std::string& digest,
+                                                          const std::string& compression, int level,
+                                                          unsigned threads) {
+  const auto name = digest::Digest::parse(digest);
+  return std::make_unique<blob::CompressedReader>(blob::BlobStore(root).open(name.hash), name,
+                                                  compression_of(compression), level, threads);
+}
+
+py::bytes read_piece(blob::CompressedReader& reader) {
+  std::vector<std::byte> piece;
+  {
+    const py::gil_scoped_release release;
+    piece = reader.read();
+  }
+  return {reinterpret_cast<const char*>(piece.data()), piece.size()};
+}
+
 }  // namespace
 
 void register_blob(py::module_& module) {
@@ -88,6 +115,13 @@ void register_blob(py::module_& module) {
                return py::bytes(text);
              });
   module.def("decompress_fd", &decompress_fd);
+  py::class_<blob::CompressedReader>(module, "CompressedReader")
+      .def(py::init(&compressed_reader), py::arg("root"), py::arg("digest"), py::kw_only(),
+           py::arg("compression"), py::arg("level"), py::arg("threads"))
+      .def("read", &read_piece)
+      .def_property_readonly("digest",
+                             [](const blob::CompressedReader& r) { return r.digest().str(); })
+      .def_property_readonly("size", &blob::CompressedReader::size);
 }
 
 }  // namespace fastlayers::bindings

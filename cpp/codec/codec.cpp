@@ -60,10 +60,10 @@ const DeflateEngine& inflate_engine() {
   return isal != nullptr ? *isal : zlib_engine();
 }
 
-std::unique_ptr<Encoder> gzip_encoder_of_level(int level, Sink& out) {
+std::unique_ptr<Encoder> gzip_encoder_of_level(int level, Sink& out, unsigned threads) {
   const DeflateEngine* isal = isal_engine();
-  if (isal != nullptr && isal->has_level(level)) return gzip_encoder(*isal, level, out);
-  if (zlib_engine().has_level(level)) return gzip_encoder(zlib_engine(), level, out);
+  if (isal != nullptr && isal->has_level(level)) return gzip_encoder(*isal, level, out, threads);
+  if (zlib_engine().has_level(level)) return gzip_encoder(zlib_engine(), level, out, threads);
   throw Error(ErrorKind::invalid, "gzip has the levels 0 to 9, not " + std::to_string(level));
 }
 
@@ -88,12 +88,12 @@ std::unique_ptr<Source> decompress(Compression compression, Source& in) {
   return std::make_unique<PlainSource>(in);
 }
 
-std::unique_ptr<Encoder> compress(Compression compression, int level, Sink& out) {
+std::unique_ptr<Encoder> compress(Compression compression, int level, Sink& out, unsigned threads) {
   switch (compression) {
     case Compression::gzip:
-      return gzip_encoder_of_level(level, out);
+      return gzip_encoder_of_level(level, out, threads);
     case Compression::zstd:
-      return zstd_encoder(level, out);
+      return zstd_encoder(level, out, threads);
     case Compression::none:
       break;
   }

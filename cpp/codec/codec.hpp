@@ -26,11 +26,14 @@ Compression sniff(Bytes head);
 std::unique_ptr<Source> decompress(Compression compression, Source& in);
 
 // A Sink that compresses into `out` (which must outlive it); finish() writes the end of the
-// stream. Deterministic for a given level: gzip carries no time and no name.
+// stream. The output depends on the bytes, the level and the library alone, not on `threads`,
+// which compress blocks at once (`out` is only written by the thread that writes to the encoder).
+// gzip carries no time and no name.
 class Encoder : public Sink {
  public:
   virtual void finish() = 0;
 };
-std::unique_ptr<Encoder> compress(Compression compression, int level, Sink& out);
+std::unique_ptr<Encoder> compress(Compression compression, int level, Sink& out,
+                                  unsigned threads = 1);
 
 }  // namespace fastlayers::codec

@@ -74,6 +74,31 @@ TEST_CASE("what is compressed comes back, whatever the level and the sizes of th
   CHECK(decode(Compression::none, "plain") == "plain");
 }
 
+TEST_CASE("threads change nothing") {
+  const std::string text = sample_text(3'000'000) + std::string(1 << 20, 0);
+  for (const Compression compression : {Compression::gzip, Compression::zstd}) {
+    for (const int level : {1, 3, 6}) {
+      TextSink alone;
+      TextSink many;
+      for (const auto& [sink, threads] : {std::pair{&alone, 1U}, std::pair{&many, 5U}}) {
+        const auto encoder = compress(compression, level, *sink, threads);
+        encoder->write(as_bytes(text));
+        encoder->finish();
+      }
+      CHECK(alone.text == many.text);
+      CHECK(decode(compression, many.text) == text);
+    }
+  }
+}
+
+TEST_CASE("an encoder that is given up ends its threads") {
+  TextSink sink;
+  for (const Compression compression : {Compression::gzip, Compression::zstd}) {
+    const auto encoder = compress(compression, 1, sink, 3);
+    encoder->write(as_bytes(sample_text(2'000'000)));
+  }
+}
+
 TEST_CASE("a level that does not exist is refused") {
   TextSink sink;
   CHECK(kind_of([&] { compress(Compression::gzip, 10, sink); }) == ErrorKind::invalid);

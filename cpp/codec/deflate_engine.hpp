@@ -31,11 +31,14 @@ class Inflater {
   virtual InflateStep inflate(Bytes input, MutableBytes output) = 0;
 };
 
+inline constexpr std::size_t kWindowBytes = 32 * 1024;  // how far back DEFLATE refers
+
 class Deflater {
  public:
   virtual ~Deflater() = default;
-  // Compresses the next block; `last` ends the stream.
-  virtual void deflate(Bytes block, bool last, Sink& out) = 0;
+  // Compresses one block of a stream by itself: what came before it is `dictionary`, at most
+  // kWindowBytes. The output ends at a byte's boundary; `last` ends the stream.
+  virtual void deflate(Bytes dictionary, Bytes block, bool last, Sink& out) = 0;
 };
 
 class DeflateEngine {

@@ -27,11 +27,13 @@ struct Isal {
         inflate(library.function<decltype(isal_inflate)>("isal_inflate")),
         deflate_init(library.function<decltype(isal_deflate_init)>("isal_deflate_init")),
         deflate(library.function<decltype(isal_deflate)>("isal_deflate")),
+        deflate_set_dict(
+            library.function<decltype(isal_deflate_set_dict)>("isal_deflate_set_dict")),
         crc32(library.function<decltype(crc32_gzip_refl)>("crc32_gzip_refl")) {}
 
   bool complete() const {
     return inflate_init != nullptr && inflate != nullptr && deflate_init != nullptr &&
-           deflate != nullptr && crc32 != nullptr;
+           deflate != nullptr && deflate_set_dict != nullptr && crc32 != nullptr;
   }
 
   sys::Library library;
@@ -39,6 +41,7 @@ struct Isal {
   decltype(isal_inflate)* inflate;
   decltype(isal_deflate_init)* deflate_init;
   decltype(isal_deflate)* deflate;
+  decltype(isal_deflate_set_dict)* deflate_set_dict;
   decltype(crc32_gzip_refl)* crc32;
 };
 
@@ -123,18 +126,22 @@ std::uint32_t level_bytes(int level) {
 class IsalDeflater final : public Deflater {
  public:
   explicit IsalDeflater(int level)
-      : stream_(std::make_unique<isal_zstream>()),
+      : level_(level),
+        stream_(std::make_unique<isal_zstream>()),
         level_storage_(level_bytes(level)),
-        output_(kOutputBytes) {
+        output_(kOutputBytes) {}
+
+  void deflate(Bytes dictionary, Bytes block, bool last, Sink& out) override {
     isal().deflate_init(stream_.get());
-    stream_->level = static_cast<std::uint32_t>(level);
+    stream_->level = static_cast<std::uint32_t>(level_);
     stream_->level_buf = level_storage_.data();
     stream_->level_buf_size = static_cast<std::uint32_t>(level_storage_.size());
     stream_->gzip_flag = IGZIP_DEFLATE;
-    stream_->flush = NO_FLUSH;
-  }
-
-  void deflate(Bytes block, bool last, Sink& out) override {
+    stream_->flush = SYNC_FLUSH;
+    if (!dictionary.empty()) {
+      isal().deflate_set_dict(stream_.get(), unconst(dictionary),
+                              static_cast<std::uint32_t>(dictionary.size()));
+    }
     stream_->next_in = unconst(block);
     stream_->avail_in = static_cast<std::uint32_t>(block.size());
     stream_->end_of_stream = last ? 1 : 0;
@@ -150,6 +157,7 @@ class IsalDeflater final : public Deflater {
   }
 
  private:
+  int level_;
   std::unique_ptr<isal_zstream> stream_;
   std::vector<std::uint8_t> level_storage_;
   std::vector<std::uint8_t> output_;

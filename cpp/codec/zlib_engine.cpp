@@ -69,14 +69,18 @@ class ZlibDeflater final : public Deflater {
   ZlibDeflater(const ZlibDeflater&) = delete;
   ZlibDeflater& operator=(const ZlibDeflater&) = delete;
 
-  void deflate(Bytes block, bool last, Sink& out) override {
+  void deflate(Bytes dictionary, Bytes block, bool last, Sink& out) override {
+    deflateReset(&stream_);
+    if (!dictionary.empty()) {
+      deflateSetDictionary(&stream_, unconst(dictionary), static_cast<uInt>(dictionary.size()));
+    }
     stream_.next_in = unconst(block);
     stream_.avail_in = static_cast<uInt>(block.size());
     do {
       stream_.next_out = reinterpret_cast<Bytef*>(output_.data());
       stream_.avail_out = static_cast<uInt>(output_.size());
       // Cannot fail: the stream is valid, and "no progress" only ends the loop.
-      ::deflate(&stream_, last ? Z_FINISH : Z_NO_FLUSH);
+      ::deflate(&stream_, last ? Z_FINISH : Z_SYNC_FLUSH);
       out.write(Bytes(output_).first(output_.size() - stream_.avail_out));
     } while (stream_.avail_out == 0);
   }

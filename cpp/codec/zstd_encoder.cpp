@@ -1,5 +1,6 @@
 #include <zstd.h>
 
+#include <algorithm>
 #include <new>
 #include <string>
 #include <vector>
@@ -14,11 +15,14 @@ namespace {
 
 class ZstdEncoder final : public BlockEncoder {
  public:
-  ZstdEncoder(int level, Sink& out)
+  ZstdEncoder(int level, Sink& out, unsigned threads)
       : context_(ZSTD_createCCtx()), output_(ZSTD_CStreamOutSize()), out_(out) {
     if (context_ == nullptr) throw std::bad_alloc();
     ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
+    // Never none: what workers write is the same for any number of them, and differs from what is
+    // written without them. (A libzstd without threads refuses this, and then writes the latter.)
+    ZSTD_CCtx_setParameter(context_, ZSTD_c_nbWorkers, static_cast<int>(std::max(1U, threads)));
   }
   ~ZstdEncoder() override { ZSTD_freeCCtx(context_); }
   ZstdEncoder(const ZstdEncoder&) = delete;
@@ -45,12 +49,12 @@ class ZstdEncoder final : public BlockEncoder {
 
 }  // namespace
 
-std::unique_ptr<Encoder> zstd_encoder(int level, Sink& out) {
+std::unique_ptr<Encoder> zstd_encoder(int level, Sink& out, unsigned threads) {
   if (level < 1 || level > ZSTD_maxCLevel()) {
     throw Error(ErrorKind::invalid, "zstd has the levels 1 to " + std::to_string(ZSTD_maxCLevel()) +
                                         ", not " + std::to_string(level));
   }
-  return std::make_unique<ZstdEncoder>(level, out);
+  return std::make_unique<ZstdEncoder>(level, out, threads);
 }
 
 }  // namespace fastlayers::codec

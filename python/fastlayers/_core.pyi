@@ -76,6 +76,19 @@ def decompress_fd(in_fd: int, out_fd: int) -> str:
     """Copies to the end of `in_fd`, decompressed; returns what it was: "none", "gzip" or "zstd"."""
 
 @final
+class CompressedReader:
+    """A blob of the store, compressed ("gzip", "zstd", "none") by `threads` while it is read. The
+    same bytes, level and library give the same bytes, for any number of threads."""
+
+    digest: str  # of all that was read, at the end
+    size: int
+    def __init__(
+        self, root: str, digest: str, *, compression: str, level: int, threads: int
+    ) -> None: ...
+    def read(self) -> bytes:
+        """The next megabyte or so, b"" at the end; CorruptError there if the blob is damaged."""
+
+@final
 class Table:
     """A file table. `entries` is a read-only buffer of 120-byte records (fastlayers.analysis)."""
 
