@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 from tests.image_parts import Parts
 from tests.oci_layout import MANIFEST, digest_of
@@ -21,17 +23,23 @@ class Request(NamedTuple):
     range: str
     method: str
     body: bytes
+    headers: Mapping[str, str] = {}  # never written to
 
 
 @dataclass
 class Answer:
-    """One response. `cut` ends the body after so many bytes, `stall` keeps it open and silent."""
+    """One response. `cut` ends the body after so many bytes, `stall` keeps it open and silent.
+
+    To a request with a body, `take` is how many bytes of it are read before the connection ends
+    without an answer; they count as uploaded.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     stall: bool = False
+    take: int | None = None
 
 
 Hook = Callable[[Request], "Answer | None"]
@@ -46,6 +54,11 @@ class FakeRegistry:
         self.hooks: list[Hook] = []
         self.requests: list[Request] = []
         self.ranges = True
+        self.mountable: set[str] = set()  # repositories that blobs can be mounted from
+        self.uploads: dict[str, bytearray] = {}
+        self._numbers = itertools.count()
+        # Asked about an upload's PATCH before its body is read.
+        self.patch_hooks: list[Hook] = []
         self.released = threading.Event()
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler_of(self))
@@ -86,6 +99,8 @@ class FakeRegistry:
                     return answer
         if request.path == "/v2/":
             return Answer(body=b"{}")
+        if "/blobs/uploads/" in request.path or request.method == "PUT":
+            return self._upload(request)
         kind, _, name = request.path.rpartition("/")
         if kind.endswith("/manifests") and name in self.manifests:
             raw, media_type = self.manifests[name]
@@ -97,6 +112,40 @@ class FakeRegistry:
             return self._blob(self.blobs[name], request.range)
         code = "MANIFEST_UNKNOWN" if kind.endswith("/manifests") else "BLOB_UNKNOWN"
         return error(404, code, code.lower().replace("_", " "))
+
+    def _upload(self, request: Request) -> Answer:
+        url = urlsplit(request.path)
+        query = dict(parse_qsl(url.query))
+        place, _, name = url.path.rpartition("/")
+        if request.method == "PUT" and place.endswith("/manifests"):
+            return self._take_manifest(name, request)
+        if request.method == "POST":
+            if query.get("mount") in self.blobs and query["from"] in self.mountable:
+                return Answer(201, headers={"Location": f"{place}/{query['mount']}"})
+            name = f"upload-{next(self._numbers)}"
+            self.uploads[name] = bytearray()
+            return Answer(202, headers={"Location": f"{url.path}{name}?state=a%2Fb"})
+        if name not in self.uploads:
+            return error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+        data = self.uploads[name]
+        headers = {"Location": f"{url.path}?state={len(data)}",
+                   "Range": f"0-{max(0, len(data) - 1)}"}  # fmt: skip
+        if request.method != "PUT":
+            return Answer(202 if request.method == "PATCH" else 204, headers=headers)
+        if digest_of(bytes(data)) != query["digest"]:
+            return error(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
+        del self.uploads[name]
+        return Answer(201, headers={"Docker-Content-Digest": self.put_blob(bytes(data))})
+
+    def _take_manifest(self, name: str, request: Request) -> Answer:
+        digest = self.put_manifest(name, request.body, request.headers["Content-Type"])
+        return Answer(201, headers={"Docker-Content-Digest": digest})
+
+    def take_upload(self, path: str, data: bytes) -> None:
+        """Adds bytes to an upload."""
+        upload = self.uploads.get(urlsplit(path).path.rpartition("/")[2])
+        if upload is not None:
+            upload += data
 
     def _blob(self, data: bytes, span: str) -> Answer:
         if not span or not self.ranges:
@@ -138,16 +187,48 @@ def _handler_of(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            answer = registry.answer(
-                Request(
-                    self.path,
-                    self.headers.get("Authorization", ""),
-                    self.headers.get("Range", ""),
-                    self.command,
-                    self.rfile.read(length),
-                )
+            head = Request(
+                self.path,
+                self.headers.get("Authorization", ""),
+                self.headers.get("Range", ""),
+                self.command,
+                b"",
+                dict(self.headers),
             )
+            if self.command == "PATCH":
+                refused = next((a for hook in registry.patch_hooks if (a := hook(head))), None)
+                limit = None if refused is None else refused.take
+                if refused is None or refused.take is not None:
+                    for piece in self._pieces(limit):
+                        registry.take_upload(self.path, piece)
+                if refused is not None:
+                    registry.requests.append(head)
+                    self.close_connection = True
+                    if refused.take is None:
+                        self._send(refused)
+                    return
+            body = b"" if self.command == "PATCH" else b"".join(self._pieces(None))
+            self._send(registry.answer(head._replace(body=body)))
+
+        def _pieces(self, limit: int | None) -> Iterator[bytes]:
+            """The request's body, chunked or not, to its end or to a limit."""
+            left = int(self.headers.get("Content-Length") or 0) if limit is None else limit
+            chunked = self.headers.get("Transfer-Encoding") == "chunked"
+            while chunked or left:
+                size = int(self.rfile.readline(), 16) if chunked else min(left, 1 << 16)
+                piece = self.rfile.read(size)
+                if chunked:
+                    self.rfile.readline()
+                    if not size:
+                        return
+                if limit is not None:
+                    piece, limit = piece[:limit], limit - len(piece[:limit])
+                yield piece
+                left -= len(piece)
+                if limit == 0:
+                    return
+
+        def _send(self, answer: Answer) -> None:
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 for line in value.split("\n"):
@@ -155,6 +236,8 @@ def _handler_of(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
             if "Content-Length" not in answer.headers:
                 self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
+            if self.command == "HEAD":
+                return
             self.wfile.write(answer.body[: answer.cut])
             self.wfile.flush()
             if answer.stall:
@@ -162,7 +245,7 @@ def _handler_of(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
             if answer.cut is not None:
                 self.close_connection = True
 
-        do_POST = do_GET
+        do_HEAD = do_PATCH = do_POST = do_PUT = do_GET
 
         def log_message(self, format: str, *args: object) -> None:
             """Quiet."""

@@ -300,6 +300,24 @@ class Image(Frozen):
 
         transports.save(self.store, [self], file, format=format)
 
+    def push(
+        self,
+        *names: str,
+        compression: Literal["gzip", "zstd", "none"] = "gzip",
+        level: int | None = None,
+        progress: Progress | None = None,
+    ) -> str:
+        """Brings it into registries under `names`; returns the manifest's digest there. Without
+        names, those it has here. Layers that are compressed go up as they are; `compression` and
+        `level` (1 to 9 for gzip, to 22 for zstd; None: fast) are for those that are plain tars,
+        made by commit or loaded. `progress` is called with an Event for each step.
+
+        RegistryError says what a registry refused, UnauthorizedError that a login is needed.
+        """
+        return self.store.push(
+            self, names or self.names, compression=compression, level=level, progress=progress
+        )
+
     def remove(self, force: bool = False) -> list[str]:
         """Removes it and, with `force`, all its names; see Store.remove_image."""
         return self.store.remove_image(self.id, force=force)

@@ -130,6 +130,14 @@ def tag(store: Store, image: Image, name: str) -> None:
     update_names(store, renamed(image.descriptor, "", ""), [_tag_name(name)])
 
 
+def record_push(store: Store, image: Image, name: str, digest: str) -> None:
+    """See Store.record_push."""
+    reference = Reference.parse(name)
+    if reference.name in image.names:
+        by_digest = f"{reference.repository_name}@{digest}"
+        update_names(store, renamed(image.descriptor, "", ""), [reference.name], by_digest)
+
+
 def untag(store: Store, name: str) -> str:
     """See Store.untag."""
     entry = store.catalog.find_name(name)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastlayers.fsck import Report
     from fastlayers.image import Image
     from fastlayers.oci.document import Descriptor, ImageConfig, Manifest
+    from fastlayers.transports import Progress
     from fastlayers.usage import Usage
 
 _SYSTEM_ROOT = "/var/lib/fastlayers"
@@ -194,6 +195,28 @@ class Store:
         from fastlayers import image_store
 
         return image_store.add_image(self, manifest_raw, media_type, names, repo_digest)
+
+    def push(
+        self,
+        image: Image,
+        names: Sequence[str],
+        *,
+        compression: str = "gzip",
+        level: int | None = None,
+        progress: Progress | None = None,
+    ) -> str:
+        """See Image.push."""
+        from fastlayers import transports
+
+        return transports.push(
+            self, image, names, compression=compression, level=level, progress=progress
+        ).digest
+
+    def record_push(self, image: Image, name: str, digest: str) -> None:
+        """Notes what a registry calls an image that was pushed there, if the name is one of its."""
+        from fastlayers import image_store
+
+        image_store.record_push(self, image, name, digest)
 
     def tag(self, image: Image | str, name: str) -> None:
         """Gives an image one more name."""

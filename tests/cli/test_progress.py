@@ -34,7 +34,7 @@ def test_lines() -> None:
 
 def test_nothing() -> None:
     stream = io.StringIO()
-    for options in ({"quiet": True}, {"lines": False}):
+    for options in ({"kind": "none"}, {"lines": False}):
         with reporter(stream, "heading", **options) as progress:
             progress(EVENTS[0])
             progress.begin()

@@ -72,7 +72,7 @@ def test_refused(scene: Scene, operation: Operation, refusal: str, tmp_path: Pat
             if done.code == 0:
                 assert operation.done(command), what
             else:
-                # Counts are of each thread: the first write of the one that tells may be the message.
+                # Counts are of each thread: the first write of one may be the message.
                 assert done.err.strip() or (instant.call, instant.number) == ("write", 1), what
             try:
                 check(command, operation, before)

@@ -33,7 +33,8 @@ def run(call: Call) -> int:
     if path in ("", "-") and sys.stdin.isatty():
         raise CommandError("requested load from stdin, but stdin is empty")
     source = sys.stdin.buffer if path in ("", "-") else path
-    with reporter(sys.stdout, quiet=call.flags.enabled("quiet"), lines=False) as progress:
+    kind = "none" if call.flags.enabled("quiet") else "auto"
+    with reporter(sys.stdout, kind=kind, lines=False) as progress:
         loaded = transports.load(
             call.store,
             source,

@@ -34,28 +34,29 @@ def image_to_run(call: Call, name: str) -> Image:
     quiet = call.flags.enabled("quiet")
     if policy == "missing" and not quiet:
         print(f"Unable to find image '{reference.familiar}' locally", file=sys.stderr, flush=True)
-    image = pull(call, reference, platform, stream=sys.stderr, quiet=quiet)
+    kind = "none" if quiet else "auto"
+    image = pull(call, reference, platform, stream=sys.stderr, kind=kind)
     return _for_platform(image, name, platform)
 
 
-def pull(call: Call, reference: Reference, platform: str, *, stream: TextIO, quiet: bool) -> Image:
-    """Pulls an image and says how it goes, and what came of it, in docker's words."""
+def pull(call: Call, reference: Reference, platform: str, *, stream: TextIO, kind: str) -> Image:
+    """Pulls an image and says how it goes, and what came of it, in docker's words; `kind` is how
+    progress is shown."""
     from fastlayers.cli.progress import reporter
     from fastlayers.image import Image
 
     before = call.store.catalog.find_name(reference.name)  # its blobs may be damaged
     source = reference.tag_or_default or reference.name
     heading = f"{source}: Pulling from {reference.repository}"
-    with reporter(stream, heading, quiet=quiet) as progress:
+    with reporter(stream, heading, kind=kind) as progress:
         image = Image.pull(
             reference.name, platform=platform or None, store=call.store, progress=progress
         )
         progress.begin()
-    if not quiet:
         unchanged = before is not None and before.digest == image.digest
         status = "Image is up to date" if unchanged else "Downloaded newer image"
-        print(f"Digest: {_digest(image, reference)}", file=stream)
-        print(f"Status: {status} for {reference.familiar}", file=stream, flush=True)
+        progress.say(f"Digest: {_digest(image, reference)}")
+        progress.say(f"Status: {status} for {reference.familiar}")
     return image
 
 

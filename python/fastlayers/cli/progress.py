@@ -1,21 +1,48 @@
-"""Layers on their way into the store: bars on a terminal, plain lines anywhere else."""
+"""Layers on their way: bars on a terminal, plain lines anywhere else, JSON for programs."""
 
 from __future__ import annotations
 
+import json
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from fastlayers.cli.flags import Flag
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.progress import Progress, TaskID
 
     from fastlayers.transports.source import Event
 
-_WORDS = {
+PULL_WORDS = {
     "exists": "Already exists",
     "start": "Pulling fs layer",
     "transfer": "Downloading",
     "done": "Pull complete",
 }
+PUSH_WORDS = {
+    "exists": "Layer already exists",
+    "mounted": "Mounted from {source}",
+    "start": "Preparing",
+    "transfer": "Pushing",
+    "done": "Pushed",
+}
+_KINDS = ("auto", "plain", "json", "none")
+
+
+def _check(text: str) -> str:
+    return "" if text in _KINDS else f"must be one of {', '.join(_KINDS)}"
+
+
+FLAG = Flag(
+    "progress",
+    "",
+    "string",
+    'How progress is shown ("auto", "plain", "json", "none")',
+    default="auto",
+    check=_check,
+)
 
 
 class Reporter(Protocol):
@@ -33,23 +60,39 @@ class Reporter(Protocol):
         """Prints the heading, if nothing has happened yet that did."""
         ...
 
+    def say(self, text: str) -> None:
+        """Prints a line about the whole."""
+        ...
+
 
 def reporter(
-    stream: TextIO, heading: str = "", *, quiet: bool = False, lines: bool = True
+    stream: TextIO,
+    heading: str = "",
+    *,
+    words: Mapping[str, str] = PULL_WORDS,
+    kind: str = "auto",
+    lines: bool = True,
 ) -> Reporter:
-    """The reporter for a stream. `heading` is printed before the first event.
+    """The reporter for a stream. `heading` is printed before the first event, `words` say what each
+    kind of event is called; `kind` is the flag's value.
 
-    `lines` false: nothing at all unless the stream is a terminal.
+    `lines` false: with "auto", nothing at all unless the stream is a terminal.
     """
-    if quiet:
+    if kind == "none":
         return _Silent()
-    if stream.isatty():
-        return _Bars(stream, heading)
-    return _Lines(stream, heading) if lines else _Silent()
+    if kind == "json":
+        return _Json(stream, heading, words)
+    if kind == "auto" and stream.isatty():
+        return _Bars(stream, heading, words)
+    return _Lines(stream, heading, words) if lines or kind == "plain" else _Silent()
 
 
 def _short(layer: str) -> str:
     return layer.removeprefix("sha256:")[:12]
+
+
+def _status(words: Mapping[str, str], event: Event) -> str:
+    return words[event.kind].format(source=event.source)
 
 
 class _Silent:
@@ -70,34 +113,64 @@ class _Silent:
     def begin(self) -> None:
         pass
 
+    def say(self, text: str) -> None:
+        pass
+
 
 class _Lines(_Silent):
     """One line when a layer starts and one when it is done."""
 
-    def __init__(self, stream: TextIO, heading: str) -> None:
+    def __init__(self, stream: TextIO, heading: str, words: Mapping[str, str]) -> None:
         self._stream = stream
         self._heading = heading
+        self._words = words
 
     def begin(self) -> None:
         if self._heading:
-            print(self._heading, file=self._stream, flush=True)
+            self.say(self._heading)
             self._heading = ""
+
+    def say(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
 
     def __call__(self, event: Event) -> None:
         self.begin()
         if event.kind != "transfer":
-            print(f"{_short(event.layer)}: {_WORDS[event.kind]}", file=self._stream, flush=True)
+            self.say(f"{_short(event.layer)}: {_status(self._words, event)}")
+
+
+class _Json(_Lines):
+    """A JSON object a line, with the fields of Docker's API: status, id, progressDetail."""
+
+    def say(self, text: str) -> None:
+        self._print({"status": text})
+
+    def __call__(self, event: Event) -> None:
+        self.begin()
+        total = {"total": event.total} if event.total >= 0 else {}
+        self._print(
+            {
+                "id": _short(event.layer),
+                "progressDetail": {"current": event.current, **total},
+                "status": _status(self._words, event),
+            }
+        )
+
+    def _print(self, document: object) -> None:
+        print(json.dumps(document, ensure_ascii=False), file=self._stream, flush=True)
 
 
 class _Bars(_Silent):
     """A bar for each layer."""
 
-    def __init__(self, stream: TextIO, heading: str) -> None:
+    def __init__(self, stream: TextIO, heading: str, words: Mapping[str, str]) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
         self._console = Console(file=stream, highlight=False, markup=False)
+        self._stream = stream
         self._heading = heading
+        self._words = words
         self._progress: Progress = Progress(
             TextColumn("{task.fields[layer]}: {task.description:<16}", markup=False),
             BarColumn(bar_width=40),
@@ -122,6 +195,10 @@ class _Bars(_Silent):
             self._console.print(self._heading)
             self._heading = ""
 
+    def say(self, text: str) -> None:
+        self._progress.stop()
+        print(text, file=self._stream, flush=True)
+
     def __call__(self, event: Event) -> None:
         self.begin()
         self._progress.start()
@@ -131,5 +208,5 @@ class _Bars(_Silent):
             task = self._progress.add_task("", total=total, layer=_short(event.layer))
             self._tasks[event.layer] = task
         self._progress.update(
-            task, description=_WORDS[event.kind], completed=event.current, total=total
+            task, description=_status(self._words, event), completed=event.current, total=total
         )

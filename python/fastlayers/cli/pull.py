@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from fastlayers.cli import progress
 from fastlayers.cli.command import Call, Command, CommandError
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.obtain import pull
@@ -14,6 +15,7 @@ COMMAND = Command(
     "Download an image from a registry",
     (
         Flag("platform", "", "string", "Platform of the image, if there are several"),
+        progress.FLAG,
         Flag("quiet", "q", "bool", "Suppress verbose output"),
     ),
     arguments=(1, 1),
@@ -28,9 +30,10 @@ def run(call: Call) -> int:
         reference = Reference.parse(call.args[0])
     except InvalidError as error:
         raise CommandError(str(error)) from None
-    quiet = call.flags.enabled("quiet")
-    if not reference.tag and not reference.digest and not quiet:
+    kind = "none" if call.flags.enabled("quiet") else call.flags.text("progress")
+    if not reference.tag and not reference.digest and kind in ("auto", "plain"):
         print(f"Using default tag: {reference.tag_or_default}", flush=True)
-    pull(call, reference, call.flags.text("platform"), stream=sys.stdout, quiet=quiet)
-    print(reference.name)
+    pull(call, reference, call.flags.text("platform"), stream=sys.stdout, kind=kind)
+    if kind != "json":
+        print(reference.name)
     return 0

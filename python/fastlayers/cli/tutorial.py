@@ -79,7 +79,7 @@ def _base(player: Player, call: Call, image: str) -> None:
     if not call.flags.enabled("offline"):
         print(f"$ fastlayers pull {image}", flush=True)
         try:
-            pull(call, Reference.parse(image), "", stream=sys.stdout, quiet=False)
+            pull(call, Reference.parse(image), "", stream=sys.stdout, kind="auto")
             player.commands += 1
             return
         except UnauthorizedError:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from fastlayers.image import Image
+    from fastlayers.oci.document import Descriptor
     from fastlayers.oci.platform import Platform
     from fastlayers.oci.reference import Reference
     from fastlayers.store import Store
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .archive_writer import Wanted
     from .source import Event, Progress
 
-__all__ = ["Event", "Progress", "import_rootfs", "load", "pull", "save"]
+__all__ = ["Event", "Progress", "import_rootfs", "load", "pull", "push", "save"]
 
 
 def __getattr__(name: str) -> object:
@@ -48,6 +49,25 @@ def pull(
     with RegistryClient(reference.registry, local=store.small_blob) as client:
         source = client.resolve(reference, _platform(platform))
         return store_image(store, source, progress)
+
+
+def push(
+    store: Store,
+    image: Image,
+    names: Sequence[str | Reference],
+    *,
+    compression: str = "gzip",
+    level: int | None = None,
+    progress: Progress | None = None,
+) -> Descriptor:
+    """Brings an image into registries under names; see Image.push."""
+    from fastlayers.oci.reference import Reference
+
+    from . import registry_writer
+
+    references = [Reference.parse(name) if isinstance(name, str) else name for name in names]
+    packing = registry_writer.Packing.of(compression, level)
+    return registry_writer.push(store, image, references, packing, progress)
 
 
 def load(

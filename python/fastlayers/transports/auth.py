@@ -102,7 +102,7 @@ class Authenticator:
         except InvalidError:
             raise RegistryError(f"the registry names no token service (realm {realm!r})") from None
         service = parameters.get("service", "")
-        scope = parameters.get("scope") or scope
+        scope = _both(parameters.get("scope", ""), scope)
         secret = credentials.identity_token or credentials.username
         if secret and origin.scheme != "https" and not _may_see_secrets(self._registry, realm):
             raise UnsupportedError(f"refusing to send credentials to {realm} without TLS")
@@ -131,6 +131,15 @@ class Authenticator:
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self._fetch("POST", realm, headers, urlencode(form).encode())
+
+
+def _both(asked: str, wanted: str) -> str:
+    """The scope a challenge names, or else ours; and of ours the further repositories."""
+    first, *others = wanted.split()
+    named = {scope.rpartition(":")[0] for scope in asked.split()}
+    return " ".join(
+        (asked or first, *(scope for scope in others if scope.rpartition(":")[0] not in named))
+    )
 
 
 def _may_see_secrets(registry: str, realm: str) -> bool:

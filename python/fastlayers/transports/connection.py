@@ -10,6 +10,7 @@ import ipaddress
 import os
 import ssl
 import urllib.request
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -109,7 +110,11 @@ class Connections:
         self._pools: dict[tuple[str, bool], urllib3.PoolManager] = {}
 
     def open(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | Iterator[bytes] | None = None,
     ) -> urllib3.BaseHTTPResponse:
         """Sends one request; the response's body is yet to be read. Raises urllib3's errors."""
         origin = origin_of(url)

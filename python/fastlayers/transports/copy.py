@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 # As many as other engines take at once: more do not make a registry faster, and two cores are full.
 _LAYERS_AT_ONCE = 3
-_LAYER_TYPES = {
-    "none": media_type.OCI_LAYER,
-    "gzip": media_type.OCI_LAYER_GZIP,
-    "zstd": media_type.OCI_LAYER_ZSTD,
-}
 
 
 class StoredLayer(NamedTuple):
@@ -127,7 +122,10 @@ def _register(store: Store, source: ImageSource, layers: list[StoredLayer]) -> I
 def _build_manifest(config_digest: str, config_size: int, layers: list[StoredLayer]) -> bytes:
     return Manifest.build(
         Descriptor(media_type.OCI_CONFIG, config_digest, config_size),
-        [Descriptor(_LAYER_TYPES[layer.compression], layer.digest, layer.size) for layer in layers],
+        [
+            Descriptor(media_type.LAYER_TYPES[layer.compression], layer.digest, layer.size)
+            for layer in layers
+        ],
     ).raw
 
 

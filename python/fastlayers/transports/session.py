@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import urljoin
 
@@ -33,7 +33,7 @@ _LONGEST_DELAY_SECONDS = 60.0
 _REDIRECTS = 10
 _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 # 416 only ever answers a Range, and the download that sent one knows what to do about it.
-_ANSWERS = (200, 206, 416)
+_READ_ANSWERS = (200, 206, 416)
 _RETRY_STATUSES = (408, 429, 500, 502, 503, 504)
 _ERROR_BODY_LIMIT = 64 << 10
 _TOKEN_LIMIT = 1 << 20
@@ -49,6 +49,14 @@ class Step(NamedTuple):
     action: str  # "fetch the manifest of x"
     repository: str = ""
     missing: str = ""  # what is "not found" if the answer is 404: "manifest for x"
+    rights: str = "pull"  # on the repository; a push needs "pull,push"
+    source: str = ""  # another repository that is read from
+
+    @property
+    def scope(self) -> str:
+        """What a token must be good for (distribution specification, token scopes)."""
+        scope = f"repository:{self.repository}:{self.rights}"
+        return f"{scope} repository:{self.source}:pull" if self.source else scope
 
 
 class Session:
@@ -68,17 +76,64 @@ class Session:
         self, path: str, step: Step, headers: Mapping[str, str] | None = None
     ) -> urllib3.BaseHTTPResponse:
         """The response to a GET of an API path ("/v2/..."), its status 200, 206 or 416."""
+        return self.send("GET", path, step, headers, answers=_READ_ANSWERS)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        step: Step,
+        headers: Mapping[str, str] | None = None,
+        *,
+        answers: tuple[int, ...],
+        body: bytes | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        """The response to a request of an API path, or of a URL that the registry gave, with one of
+        the statuses in `answers`; anything else is an error. Repeated where that may help."""
+        url = urljoin(self.base_url, path)
+        return self._request(method, url, dict(headers or {}), step, step.scope, answers, body)
+
+    def send_stream(
+        self,
+        method: str,
+        url: str,
+        step: Step,
+        headers: Mapping[str, str],
+        body: Iterator[bytes],
+        *,
+        answers: tuple[int, ...],
+    ) -> urllib3.BaseHTTPResponse:
+        """The same for a body that cannot be sent twice: BrokenConnectionError where the caller may
+        try again with what is left of it."""
+        sent = self._auth.header(step.scope)
+        own = self._is_own(origin_of(url))
+        login = {"Authorization": sent} if sent and own else {}
+        response = self._send(method, url, {**headers, **login}, step, body)
+        if response.status in answers:
+            return response
+        if response.status == 401 and own:
+            self._authorize(response, step.scope, sent, step)
+            raise BrokenConnectionError(
+                f"registry {self.registry}: cannot {step.action}: the token has expired"
+            )
+        refusal = self._refusal(response, step, None)
+        if response.status in _RETRY_STATUSES:
+            raise BrokenConnectionError(str(refusal))
+        raise refusal
+
+    @property
+    def base_url(self) -> str:
+        """The start of the URLs of the API."""
         if not self._base_url:
             with self._lock, _core.ProfileTimer("network"):
                 self._base_url = self._base_url or find_base_url(self.registry, self._connections)
-        scope = f"repository:{step.repository}:pull"
-        return self._request(self._base_url + path, dict(headers or {}), step, scope)
+        return self._base_url
 
     def get_foreign(
         self, url: str, step: Step, headers: Mapping[str, str] | None = None
     ) -> urllib3.BaseHTTPResponse:
         """The response to a GET of a URL outside the registry: never with its credentials."""
-        return self._request(url, dict(headers or {}), step, "")
+        return self._request("GET", url, dict(headers or {}), step, "", _READ_ANSWERS)
 
     def read_document(
         self, response: urllib3.BaseHTTPResponse, step: Step, limit: int = DOCUMENT_LIMIT
@@ -149,7 +204,14 @@ class Session:
         self._connections.close()
 
     def _request(
-        self, url: str, headers: dict[str, str], step: Step, scope: str
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        step: Step,
+        scope: str,
+        answers: tuple[int, ...],
+        body: bytes | None = None,
     ) -> urllib3.BaseHTTPResponse:
         authorized = False
         attempt = 0
@@ -158,14 +220,14 @@ class Session:
             sent = self._auth.header(scope) if scope else ""
             delay: float | None = None
             try:
-                response, origin = self._follow(url, headers, sent, step)
+                response, origin = self._follow(method, url, headers, sent, step, body)
             except BrokenConnectionError:
                 attempt += 1
                 if attempt >= _ATTEMPTS:
                     raise
                 self.pause(attempt - 1)
                 continue
-            if response.status in _ANSWERS:
+            if response.status in answers:
                 return response
             if response.status == 401 and scope and not authorized and self._is_own(origin):
                 authorized = True
@@ -184,17 +246,24 @@ class Session:
         return bool(self._base_url) and origin == origin_of(self._base_url)
 
     def _follow(
-        self, url: str, headers: dict[str, str], authorization: str, step: Step
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        authorization: str,
+        step: Step,
+        body: bytes | None,
     ) -> tuple[urllib3.BaseHTTPResponse, Origin]:
-        """Sends the request and follows redirects; only the registry itself sees credentials."""
+        """Sends the request and, of a GET, follows redirects; only the registry itself sees
+        credentials."""
         for _ in range(_REDIRECTS):
             origin = origin_of(url)
             with_login = {"Authorization": authorization} if authorization else {}
             response = self._send(
-                "GET", url, headers | (with_login if self._is_own(origin) else {}), step
+                method, url, headers | (with_login if self._is_own(origin) else {}), step, body
             )
             location = response.headers.get("Location")
-            if response.status not in _REDIRECT_STATUSES or not location:
+            if method != "GET" or response.status not in _REDIRECT_STATUSES or not location:
                 return response, origin
             self.release(response)
             url = urljoin(url, location)
@@ -212,7 +281,12 @@ class Session:
         raise RegistryError(f"registry {self.registry}: cannot {step.action}: too many redirects")
 
     def _send(
-        self, method: str, url: str, headers: dict[str, str], step: Step, body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        step: Step,
+        body: bytes | Iterator[bytes] | None = None,
     ) -> urllib3.BaseHTTPResponse:
         kinds = urllib3.exceptions
         try:
@@ -309,6 +383,7 @@ class Session:
                 f"registry {self.registry}: cannot {step.action}: {said}{note}"
             )
         return UnauthorizedError(
-            f"registry {self.registry}: pull access denied for {step.repository}, repository does "
-            f"not exist or may require 'docker login': {said}{note}"
+            f"registry {self.registry}: {step.rights.rpartition(',')[2]} access denied for "
+            f"{step.repository}, repository does not exist or may require 'docker login': "
+            f"{said}{note}"
         )

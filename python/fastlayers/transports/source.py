@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
 
 class Event(NamedTuple):
-    """One step of a layer's way into the store.
+    """One step of a layer's way into the store, or out of it.
 
-    `kind` is "exists" (already there), "start", "transfer" (`current` of `total` bytes as sent) or
-    "done". `layer` is the layer's digest, or its diff_id where the source does not say the digest.
-    `total` is -1 where it is not known.
+    `kind` is "exists" (already there), "mounted" (there, from the repository `source`), "start",
+    "transfer" (`current` of `total` bytes as sent) or "done". `layer` is the layer's digest, or
+    its diff_id where the source does not say the digest, and in a push. `total` is -1 where it is
+    not known.
     """
 
     kind: str
     layer: str
     current: int
     total: int
+    source: str = ""
 
 
 Progress = Callable[[Event], None]

@@ -1,0 +1,274 @@
+"""`push`: an image of the store into repositories of registries, a few layers at once.
+
+Blobs go up as they lie in the store, so that a pulled image keeps its digests. Layers that lie
+there as plain tars are compressed on the way; the manifest then names the compressed blobs, and the
+image ID stays what it was.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from fastlayers import _core
+from fastlayers.errors import DigestMismatchError, FastlayersError, InvalidError
+from fastlayers.oci import media_type
+from fastlayers.oci.document import Descriptor, Manifest
+from fastlayers.oci.reference import Reference
+
+from . import packed
+from .input import HEAD_BYTES, compression_of
+from .parallel import run_all
+from .session import Session, Step
+from .source import Event
+from .upload import BlobUpload
+
+if TYPE_CHECKING:
+    from fastlayers.image import Image
+    from fastlayers.store import Store
+
+    from .source import Progress
+    from .upload import BlobToSend
+
+_LAYERS_AT_ONCE = 3
+_PIECE_BYTES = 1 << 20
+# A quarter larger than what other engines send, and written ten times as fast.
+DEFAULT_LEVELS = {"gzip": 2, "zstd": 3, "none": 0}
+
+
+class Packing(NamedTuple):
+    """How layers that are plain tars in the store are compressed: "gzip", "zstd" or "none"."""
+
+    compression: str
+    level: int
+
+    @classmethod
+    def of(cls, compression: str = "gzip", level: int | None = None) -> Packing:
+        """Checked; None is the compression's usual level."""
+        if compression not in DEFAULT_LEVELS:
+            raise InvalidError(f"unknown compression {compression!r}: it is gzip, zstd or none")
+        return cls(compression, DEFAULT_LEVELS[compression] if level is None else level)
+
+
+class StoredBlob:
+    """A blob as it lies in the store (a `BlobToSend`)."""
+
+    def __init__(self, root: str, descriptor: Descriptor) -> None:
+        self._path = _core.blob_path(root, descriptor.digest)
+        self.digest = descriptor.digest
+        self.size = descriptor.size
+
+    def pieces(self, offset: int) -> Iterator[bytes]:
+        """The bytes from `offset` on."""
+        with open(self._path, "rb", buffering=0) as file:
+            file.seek(offset)
+            while piece := file.read(_PIECE_BYTES):
+                yield piece
+
+
+class PackedBlob:
+    """A plain tar of the store, compressed while it is sent (a `BlobToSend`)."""
+
+    def __init__(self, root: str, diff_id: str, packing: Packing) -> None:
+        self._root = root
+        self._diff_id = diff_id
+        self._packing = packing
+        self.digest = ""
+        self.size = -1
+
+    def pieces(self, offset: int) -> Iterator[bytes]:
+        """The bytes from `offset` on: the same bytes each time, so what is before it is dropped."""
+        reader = _core.CompressedReader(
+            self._root,
+            self._diff_id,
+            compression=self._packing.compression,
+            level=self._packing.level,
+            threads=os.cpu_count() or 1,
+        )
+        skip = offset
+        while piece := reader.read():
+            if skip >= len(piece):
+                skip -= len(piece)
+                continue
+            yield piece[skip:] if skip else piece
+            skip = 0
+        self.digest, self.size = reader.digest, reader.size
+
+
+def push(
+    store: Store,
+    image: Image,
+    names: Sequence[Reference],
+    packing: Packing,
+    progress: Progress | None = None,
+) -> Descriptor:
+    """Pushes an image under names, which may be of several registries; returns the descriptor of
+    the manifest as it lies there. The names are set when all blobs are there."""
+    if not names:
+        raise InvalidError("no name to push to")
+    repositories: dict[str, list[Reference]] = {}
+    for name in names:
+        if name.digest:
+            raise InvalidError(f"cannot push to a name by digest: {name.familiar}")
+        repositories.setdefault(name.repository_name, []).append(name)
+    with store.working():
+        for of_repository in repositories.values():
+            session = Session(of_repository[0].registry)
+            try:
+                pushed = _Push(store, image, session, of_repository, packing, progress).run()
+            finally:
+                session.close()
+            for name in of_repository:
+                store.record_push(image, name.name, pushed.digest)
+    return pushed
+
+
+class _Push:
+    """One image on its way into one repository."""
+
+    def __init__(
+        self,
+        store: Store,
+        image: Image,
+        session: Session,
+        names: list[Reference],
+        packing: Packing,
+        progress: Progress | None,
+    ) -> None:
+        self._store = store
+        self._image = image
+        self._session = session
+        self._names = names
+        self._repository = names[0].repository
+        self._packing = packing
+        self._upload = BlobUpload(session, self._repository)
+        self._progress = progress
+        self._reporting = threading.Lock()
+        self._sources = self._other_repositories()
+
+    def run(self) -> Descriptor:
+        """Sends what is missing, the manifest last."""
+        manifest = self._image.manifest
+        # Each blob once, the largest first: it must not be what all others wait for in the end.
+        wanted = {
+            layer.digest: (layer, diff_id)
+            for layer, diff_id in zip(manifest.layers, self._image.config.diff_ids, strict=True)
+        }
+        order = sorted(wanted, key=lambda digest: -wanted[digest][0].size)
+        jobs = [self._job(*wanted[digest]) for digest in order]
+        done = run_all(
+            jobs,
+            workers=_LAYERS_AT_ONCE,
+            cancelled=threading.Event(),
+            abort=self._session.abort,
+        )
+        sent = dict(zip(order, done, strict=True))
+        config = manifest.config
+        if not self._upload.has(config.digest):
+            self._upload.send(StoredBlob(self._store.root, config), "", lambda taken: None)
+        layers = [sent[layer.digest] for layer in manifest.layers]
+        if layers != list(manifest.layers):
+            plain = Descriptor(media_type.OCI_CONFIG, config.digest, config.size)
+            manifest = Manifest.build(
+                plain, [x.with_media_type(media_type.as_oci(x.media_type)) for x in layers]
+            )
+        return self._tag(manifest)
+
+    def _job(self, layer: Descriptor, diff_id: str) -> Callable[[], Descriptor]:
+        return lambda: self._send(layer, diff_id)
+
+    def _send(self, layer: Descriptor, diff_id: str) -> Descriptor:
+        """Brings one layer there; returns its descriptor for the manifest."""
+        if layer.urls and "nondistributable" in media_type.as_oci(layer.media_type):
+            self._report("exists", diff_id, layer.size, layer.size)  # it stays where it is
+            return layer
+        compression = self._packing.compression
+        if compression == "none" or self._compression(layer) != "none":
+            return self._send_as_it_is(layer, diff_id)
+        known = packed.known(self._store.root, diff_id, compression, self._packing.level)
+        if known is not None:
+            there, location = self._is_there(known.digest, diff_id)
+            if there:
+                self._report(there, diff_id, known.size, known.size)
+                return self._descriptor(known.digest, known.size)
+        else:
+            location = ""
+        blob = PackedBlob(self._store.root, diff_id, self._packing)
+        self._transfer(blob, diff_id, location)
+        packed.remember(
+            self._store.root, diff_id, compression, self._packing.level, blob.digest, blob.size
+        )
+        return self._descriptor(blob.digest, blob.size)
+
+    def _send_as_it_is(self, layer: Descriptor, diff_id: str) -> Descriptor:
+        there, location = self._is_there(layer.digest, diff_id)
+        if there:
+            self._report(there, diff_id, layer.size, layer.size)
+        else:
+            self._transfer(StoredBlob(self._store.root, layer), diff_id, location)
+        return layer
+
+    def _compression(self, layer: Descriptor) -> str:
+        with open(_core.blob_path(self._store.root, layer.digest), "rb", buffering=0) as blob:
+            return compression_of(blob.read(HEAD_BYTES))
+
+    def _descriptor(self, digest: str, size: int) -> Descriptor:
+        kind = media_type.LAYER_TYPES[self._packing.compression]
+        return Descriptor(kind, digest, size)
+
+    def _is_there(self, digest: str, diff_id: str) -> tuple[str, str]:
+        """How a blob came to be in the repository: "exists", "mounted" or "" if it is not; and
+        where it may be uploaded, if the registry has said so."""
+        if self._upload.has(digest):
+            return "exists", ""
+        source = self._sources.get(diff_id)
+        if source is None:
+            return "", ""
+        try:
+            location = self._upload.mount(digest, source)
+        except FastlayersError:  # a registry that cannot mount can be sent the blob
+            return "", ""
+        return ("", location) if location else ("mounted", "")
+
+    def _other_repositories(self) -> dict[str, str]:
+        """For each layer another repository of this registry that an image with it came from."""
+        registry = self._names[0].registry
+        found: dict[str, str] = {}
+        for image in self._store.images():
+            for name in image.repo_digests:
+                reference = Reference.parse(name)
+                if reference.registry == registry and reference.repository != self._repository:
+                    found.update(dict.fromkeys(image.config.diff_ids, reference.repository))
+        return found
+
+    def _transfer(self, blob: BlobToSend, diff_id: str, location: str) -> None:
+        self._report("start", diff_id, 0, blob.size)
+        self._upload.send(
+            blob, location, lambda taken: self._report("transfer", diff_id, taken, blob.size)
+        )
+        self._report("done", diff_id, blob.size, blob.size)
+
+    def _tag(self, manifest: Manifest) -> Descriptor:
+        kind = manifest.media_type or media_type.OCI_MANIFEST
+        for name in self._names:
+            step = Step(f"put the manifest of {name.familiar}", self._repository, "", "pull,push")
+            response = self._session.send(
+                "PUT", f"/v2/{self._repository}/manifests/{name.tag_or_default}", step,
+                {"Content-Type": kind}, answers=(201, 202), body=manifest.raw,
+            )  # fmt: skip
+            stored = response.headers.get("Docker-Content-Digest", "").strip() or manifest.digest
+            self._session.release(response)
+            if stored != manifest.digest:
+                raise DigestMismatchError(
+                    f"registry {self._session.registry}: it stored the manifest "
+                    f"{manifest.digest} of {name.familiar} as {stored}"
+                )
+        return Descriptor(kind, manifest.digest, len(manifest.raw))
+
+    def _report(self, kind: str, layer: str, current: int, total: int) -> None:
+        if self._progress is not None:
+            with self._reporting:
+                source = self._sources.get(layer, "") if kind == "mounted" else ""
+                self._progress(Event(kind, layer, current, total, source))
