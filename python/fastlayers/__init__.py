@@ -24,6 +24,8 @@ __all__ = [
     "Result",
     "Store",
     "errors",
+    "login",
+    "logout",
 ]
 
 TYPE_CHECKING = False
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from fastlayers.oci.history import HistoryStep
     from fastlayers.result import Result
     from fastlayers.store import Store
+    from fastlayers.transports import login, logout
 
 _HOMES = {
     "Container": "container",
@@ -47,6 +50,8 @@ _HOMES = {
     "Result": "result",
     "Store": "store",
     "errors": "errors",
+    "login": "transports",
+    "logout": "transports",
 }
 
 

@@ -303,14 +303,15 @@ class Image(Frozen):
     def push(
         self,
         *names: str,
-        compression: Literal["gzip", "zstd", "none"] = "gzip",
+        compression: Literal["gzip", "zstd", "none"] | None = None,
         level: int | None = None,
         progress: Progress | None = None,
     ) -> str:
         """Brings it into registries under `names`; returns the manifest's digest there. Without
         names, those it has here. Layers that are compressed go up as they are; `compression` and
         `level` (1 to 9 for gzip, to 22 for zstd; None: fast) are for those that are plain tars,
-        made by commit or loaded. `progress` is called with an Event for each step.
+        made by commit or loaded (None: gzip; an image that a registry has with plain layers goes
+        on as it is). `progress` is called with an Event for each step.
 
         RegistryError says what a registry refused, UnauthorizedError that a login is needed.
         """

@@ -201,7 +201,7 @@ class Store:
         image: Image,
         names: Sequence[str],
         *,
-        compression: str = "gzip",
+        compression: str | None = None,
         level: int | None = None,
         progress: Progress | None = None,
     ) -> str:

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from fastlayers.errors import InvalidError, UnauthorizedError
-from fastlayers.transports.credentials import Credentials, find_credentials
+from fastlayers.transports.credentials import (
+    Credentials,
+    erase_credentials,
+    find_credentials,
+    store_credentials,
+)
 
 
 def _auth(pair: str) -> str:
@@ -122,3 +127,50 @@ def test_a_broken_helper_is_named(folder: Path, helper: str, words: str) -> None
 
 def test_secrets_do_not_show_in_tracebacks() -> None:
     assert "secret" not in repr(Credentials("me", "secret", "secret", "secret"))
+
+
+def test_a_login_is_kept_where_docker_keeps_it(folder: Path) -> None:
+    _write(folder, {"auths": {"other.test": {"auth": _auth("a:b")}}, "psFormat": "x"})
+    path = store_credentials("reg.test:5000", Credentials("me", "se:cret\u00e9"))
+    assert path == str(folder / "config.json")
+    assert (folder / "config.json").stat().st_mode & 0o777 == 0o600
+    document = json.loads((folder / "config.json").read_text())
+    assert document["psFormat"] == "x" and set(document["auths"]) == {"other.test", "reg.test:5000"}
+    assert find_credentials("reg.test:5000") == Credentials("me", "se:cret\u00e9")
+    store_credentials("docker.io", Credentials("hub", "secret"))
+    assert "https://index.docker.io/v1/" in (folder / "config.json").read_text()
+    assert find_credentials("index.docker.io").username == "hub"
+    assert erase_credentials("reg.test:5000") and not find_credentials("reg.test:5000")
+    assert not erase_credentials("reg.test:5000")
+    assert find_credentials("other.test").username == "a"
+
+
+def test_the_file_is_made_and_written_through_a_link(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "new").mkdir()
+    (folder / "new" / "config.json").symlink_to(folder / "real.json")
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder / "new"))
+    store_credentials("reg.test", Credentials("me", "secret"))
+    assert (folder / "new" / "config.json").is_symlink() and (folder / "real.json").is_file()
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder / "absent" / "docker"))
+    store_credentials("reg.test", Credentials("me", "secret"))
+    assert find_credentials("reg.test").username == "me"
+
+
+def test_a_helper_keeps_the_login_and_the_file_does_not(folder: Path) -> None:
+    store = f"{folder}/vault"
+    script = (
+        f"case $1 in store) cat > {store};; erase) rm {store};; get) "
+        f'test -f {store} && cat {store} || {{ echo "credentials not found"; exit 1; }};; esac'
+    )
+    _helper(folder, "vault", script)
+    _write(folder, {"credsStore": "vault"})
+    assert store_credentials("reg.test", Credentials("me", "secret")) == ""
+    assert json.loads(Path(store).read_text()) == {
+        "ServerURL": "reg.test", "Username": "me", "Secret": "secret"
+    }  # fmt: skip
+    assert json.loads((folder / "config.json").read_text())["auths"] == {"reg.test": {}}
+    assert find_credentials("reg.test") == Credentials("me", "secret")
+    assert erase_credentials("reg.test") and not Path(store).exists()
+    assert not erase_credentials("reg.test")

@@ -54,6 +54,8 @@ VERBS = {
     "inspect": "inspect",
     "kill": "kill",
     "load": "load",
+    "login": "login",
+    "logout": "logout",
     "logs": "logs",
     "mount": "mount",
     "ps": "ps",

@@ -23,8 +23,7 @@ COMMAND = Command(
             "compression-format",
             "",
             "string",
-            'Compression of layers that have none yet ("gzip", "zstd", "none")',
-            default="gzip",
+            'Compression of layers that have none yet ("gzip", "zstd", "none"; default gzip)',
         ),
         Flag("compression-level", "", "int", "Level of that compression (default: a fast one)"),
         progress.FLAG,
@@ -63,7 +62,7 @@ def run(call: Call) -> int:
                 call.store,
                 image,
                 names,
-                compression=call.flags.text("compression-format"),
+                compression=call.flags.text("compression-format") or None,
                 level=level,
                 progress=report,
             )

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from fastlayers.store import Store
 
     from .archive_writer import Wanted
+    from .credentials import Credentials
     from .source import Event, Progress
 
-__all__ = ["Event", "Progress", "import_rootfs", "load", "pull", "push", "save"]
+__all__ = ["Event", "Progress", "import_rootfs", "load", "login", "logout", "pull", "push", "save"]
 
 
 def __getattr__(name: str) -> object:
@@ -29,6 +30,36 @@ def __getattr__(name: str) -> object:
 
         return getattr(source, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def login(registry: str, username: str, password: str) -> str:
+    """Asks a registry ("host" or "host:port"; "docker.io" is Docker Hub) whether it knows a user,
+    and keeps the login where Docker's command line keeps it. Returns the path of the file if the
+    password lies there as it is, "" if a credential helper has it. UnauthorizedError if it is
+    refused."""
+    from .credentials import Credentials, store_credentials
+
+    credentials = Credentials(username, password)
+    check_login(registry, credentials)
+    return store_credentials(registry, credentials)
+
+
+def check_login(registry: str, credentials: Credentials) -> None:
+    """Asks a registry whether it knows a user. UnauthorizedError if it does not."""
+    from .session import Session, Step
+
+    session = Session(registry, credentials=credentials)
+    try:
+        session.release(session.get("/v2/", Step("log in")))
+    finally:
+        session.close()
+
+
+def logout(registry: str) -> bool:
+    """Forgets a login; whether there was one."""
+    from .credentials import erase_credentials
+
+    return erase_credentials(registry)
 
 
 def pull(
@@ -56,7 +87,7 @@ def push(
     image: Image,
     names: Sequence[str | Reference],
     *,
-    compression: str = "gzip",
+    compression: str | None = None,
     level: int | None = None,
     progress: Progress | None = None,
 ) -> Descriptor:
@@ -66,7 +97,7 @@ def push(
     from . import registry_writer
 
     references = [Reference.parse(name) if isinstance(name, str) else name for name in names]
-    packing = registry_writer.Packing.of(compression, level)
+    packing = registry_writer.Packing.of(image, compression, level)
     return registry_writer.push(store, image, references, packing, progress)
 
 

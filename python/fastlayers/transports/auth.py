@@ -28,12 +28,12 @@ Fetch = Callable[[str, str, dict[str, str], bytes | None], tuple[int, bytes]]
 class Authenticator:
     """Keeps the Authorization header of each scope; safe to call from several threads."""
 
-    def __init__(self, registry: str, fetch: Fetch) -> None:
+    def __init__(self, registry: str, fetch: Fetch, credentials: Credentials | None = None) -> None:
         self._registry = registry
         self._fetch = fetch
         self._lock = threading.Lock()
         self._headers: dict[str, tuple[str, float]] = {}  # scope: header, when to renew it
-        self._credentials: Credentials | None = None
+        self._credentials = credentials
         self._credentials_problem = ""
 
     def header(self, scope: str) -> str:
@@ -135,7 +135,7 @@ class Authenticator:
 
 def _both(asked: str, wanted: str) -> str:
     """The scope a challenge names, or else ours; and of ours the further repositories."""
-    first, *others = wanted.split()
+    first, *others = wanted.split() or [""]
     named = {scope.rpartition(":")[0] for scope in asked.split()}
     return " ".join(
         (asked or first, *(scope for scope in others if scope.rpartition(":")[0] not in named))

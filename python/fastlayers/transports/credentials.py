@@ -10,6 +10,7 @@ import subprocess
 from typing import Any, NamedTuple
 
 from fastlayers.errors import InvalidError, UnauthorizedError
+from fastlayers.host import make_directory, write_file
 
 # The key under which the configuration file keeps the credentials of Docker Hub.
 HUB_KEY = "https://index.docker.io/v1/"
@@ -96,15 +97,16 @@ def _of_entry(entry: Any, path: str, key: str) -> Credentials:
     return Credentials(**fields)
 
 
-def _of_helper(helper: str, key: str) -> Credentials:
-    """Asks docker-credential-<helper>; raises UnauthorizedError if it does not work."""
+def _ask_helper(helper: str, action: str, text: str) -> bytes | None:
+    """What docker-credential-<helper> answers, None if it holds nothing; raises UnauthorizedError
+    if it does not work."""
     program = f"docker-credential-{helper}"
     if not helper or not all(c.isalnum() or c in "-_." for c in helper):
         raise UnauthorizedError(f"credential helper {helper!r} is not a valid name")
     try:
         done = subprocess.run(
-            [program, "get"],
-            input=key.encode(),
+            [program, action],
+            input=text.encode(),
             capture_output=True,
             timeout=_HELPER_SECONDS,
             check=False,
@@ -113,13 +115,21 @@ def _of_helper(helper: str, key: str) -> Credentials:
         raise UnauthorizedError(f"{program} did not answer in {_HELPER_SECONDS} s") from None
     except OSError as error:
         raise UnauthorizedError(f"cannot run {program}: {error.strerror}") from None
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr).decode(errors="replace").strip()
-        if _NOTHING_STORED in said:
-            return Credentials()
-        raise UnauthorizedError(f"{program} failed: {said or f'exit code {done.returncode}'}")
+    if done.returncode == 0:
+        return done.stdout
+    said = (done.stdout + done.stderr).decode(errors="replace").strip()
+    if _NOTHING_STORED in said:
+        return None
+    raise UnauthorizedError(f"{program} failed: {said or f'exit code {done.returncode}'}")
+
+
+def _of_helper(helper: str, key: str) -> Credentials:
+    program = f"docker-credential-{helper}"
+    stored = _ask_helper(helper, "get", key)
+    if stored is None:
+        return Credentials()
     try:
-        answer = json.loads(done.stdout)
+        answer = json.loads(stored)
         username, secret = answer["Username"], answer["Secret"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UnauthorizedError(f"{program} gave an answer that is not a credential") from None
@@ -130,6 +140,18 @@ def _of_helper(helper: str, key: str) -> Credentials:
     return Credentials(username=username, password=secret)
 
 
+def _keys(registry: str) -> list[str]:
+    """The names that a registry's credentials may lie under; new ones lie under the first."""
+    return [HUB_KEY, *_HUB_HOSTS] if registry in _HUB_HOSTS else [registry]
+
+
+def _helper(config: dict[str, Any], keys: list[str]) -> str:
+    """The credential helper for a registry; "" if its credentials lie in the file."""
+    helpers = _section(config, "credHelpers")
+    own = next((helpers[key] for key in keys if key in helpers), None)
+    return str(own or config.get("credsStore") or "")
+
+
 def find_credentials(registry: str, path: str = "") -> Credentials:
     """The credentials for a registry ("host" or "host:port"), empty if there are none.
 
@@ -138,13 +160,10 @@ def find_credentials(registry: str, path: str = "") -> Credentials:
     """
     path = path or config_path()
     config = _read_config(path)
-    keys = [HUB_KEY, *_HUB_HOSTS] if registry in _HUB_HOSTS else [registry]
-    helpers = _section(config, "credHelpers")
-    helper = next((helpers[key] for key in keys if key in helpers), None)
-    if helper is None:
-        helper = config.get("credsStore")
+    keys = _keys(registry)
+    helper = _helper(config, keys)
     if helper:
-        found = _of_helper(str(helper), keys[0])
+        found = _of_helper(helper, keys[0])
         if found:
             return found
     auths = _section(config, "auths")
@@ -159,3 +178,49 @@ def find_credentials(registry: str, path: str = "") -> Credentials:
             if found:
                 return found
     return Credentials()
+
+
+def store_credentials(registry: str, credentials: Credentials) -> str:
+    """Keeps a login for this user, in the credential helper if one is set up; returns the path of
+    the file if it lies there for all to read who may read the file, else ""."""
+    path = config_path()
+    keys = _keys(registry)
+    config = _read_config(path)
+    helper = _helper(config, keys)
+    entry: dict[str, str] = {}
+    if helper:
+        secret = {"ServerURL": keys[0], "Username": credentials.username,
+                  "Secret": credentials.password}  # fmt: skip
+        _ask_helper(helper, "store", json.dumps(secret))
+    else:
+        pair = f"{credentials.username}:{credentials.password}"
+        entry["auth"] = base64.b64encode(pair.encode()).decode()
+    config["auths"] = {**_section(config, "auths"), keys[0]: entry}
+    _write_config(path, config)
+    return "" if helper else path
+
+
+def erase_credentials(registry: str) -> bool:
+    """Forgets a login; whether there was one."""
+    path = config_path()
+    keys = _keys(registry)
+    config = _read_config(path)
+    auths = _section(config, "auths")
+    ours = [key for key in auths if key in keys or _host_of(key) in keys]
+    helper = _helper(config, keys)
+    known = bool(ours)
+    if helper and _of_helper(helper, keys[0]):
+        _ask_helper(helper, "erase", keys[0])
+        known = True
+    if ours:
+        config["auths"] = {key: entry for key, entry in auths.items() if key not in ours}
+        _write_config(path, config)
+    return known
+
+
+def _write_config(path: str, config: dict[str, Any]) -> None:
+    """Replaces the file, through a symlink if it is one; only its owner may read it."""
+    path = os.path.realpath(path)
+    make_directory(os.path.dirname(path), 0o700)
+    text = json.dumps(config, indent="\t", ensure_ascii=False)
+    write_file(path, text.encode(), sync=True, mode=0o600)

@@ -45,8 +45,12 @@ class Packing(NamedTuple):
     level: int
 
     @classmethod
-    def of(cls, compression: str = "gzip", level: int | None = None) -> Packing:
-        """Checked; None is the compression's usual level."""
+    def of(cls, image: Image, compression: str | None, level: int | None) -> Packing:
+        """Checked. None is the compression's usual level; and gzip, but for an image that a
+        registry has like this: it goes on as it is."""
+        if compression is None:
+            known = any(name.endswith(f"@{image.digest}") for name in image.repo_digests)
+            compression = "none" if known else "gzip"
         if compression not in DEFAULT_LEVELS:
             raise InvalidError(f"unknown compression {compression!r}: it is gzip, zstd or none")
         return cls(compression, DEFAULT_LEVELS[compression] if level is None else level)

@@ -23,6 +23,7 @@ from fastlayers.oci.document import DOCUMENT_LIMIT
 from .auth import Authenticator
 from .challenge import parse_challenges
 from .connection import Connections, Origin, find_base_url, origin_of, unreachable
+from .credentials import Credentials
 from .refusal import error_words, retry_after, status_words
 from .source import Cancelled
 
@@ -54,7 +55,10 @@ class Step(NamedTuple):
 
     @property
     def scope(self) -> str:
-        """What a token must be good for (distribution specification, token scopes)."""
+        """What a token must be good for (distribution specification, token scopes); "" for the
+        registry as such."""
+        if not self.repository:
+            return ""
         scope = f"repository:{self.repository}:{self.rights}"
         return f"{scope} repository:{self.source}:pull" if self.source else scope
 
@@ -62,10 +66,16 @@ class Step(NamedTuple):
 class Session:
     """HTTP with one registry. Threads may share it; abort() ends what they are waiting for."""
 
-    def __init__(self, registry: str, connections: Connections | None = None) -> None:
+    def __init__(
+        self,
+        registry: str,
+        connections: Connections | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
+        """`credentials` None: those that this user has logged in with."""
         self.registry = registry
         self._connections = connections or Connections(registry)
-        self._auth = Authenticator(registry, self._fetch_token)
+        self._auth = Authenticator(registry, self._fetch_token, credentials)
         self._lock = threading.Lock()
         self._base_url = ""
         self._reached = False
@@ -133,7 +143,7 @@ class Session:
         self, url: str, step: Step, headers: Mapping[str, str] | None = None
     ) -> urllib3.BaseHTTPResponse:
         """The response to a GET of a URL outside the registry: never with its credentials."""
-        return self._request("GET", url, dict(headers or {}), step, "", _READ_ANSWERS)
+        return self._request("GET", url, dict(headers or {}), step, None, _READ_ANSWERS)
 
     def read_document(
         self, response: urllib3.BaseHTTPResponse, step: Step, limit: int = DOCUMENT_LIMIT
@@ -209,7 +219,7 @@ class Session:
         url: str,
         headers: dict[str, str],
         step: Step,
-        scope: str,
+        scope: str | None,  # None: without a login
         answers: tuple[int, ...],
         body: bytes | None = None,
     ) -> urllib3.BaseHTTPResponse:
@@ -217,7 +227,7 @@ class Session:
         attempt = 0
         while True:
             self.check_cancelled()
-            sent = self._auth.header(scope) if scope else ""
+            sent = "" if scope is None else self._auth.header(scope)
             delay: float | None = None
             try:
                 response, origin = self._follow(method, url, headers, sent, step, body)
@@ -229,7 +239,8 @@ class Session:
                 continue
             if response.status in answers:
                 return response
-            if response.status == 401 and scope and not authorized and self._is_own(origin):
+            known = authorized or not self._is_own(origin)
+            if response.status == 401 and scope is not None and not known:
                 authorized = True
                 self._authorize(response, scope, sent, step)
                 continue

@@ -1,0 +1,188 @@
+"""Pushing to a real registry: round trips, other tools as witnesses, logins, TLS."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import busybox_root
+from tests.command_line import CommandLine
+from tests.oci_layout import digest_of
+from tests.real_registry import PASSWORD, USER, make_certificate, running
+from tests.registry.server import Registry, serving
+from tests.tree import differences, read_directory
+
+pytestmark = [pytest.mark.privileged, pytest.mark.needs("docker-registry", "skopeo", "busybox")]
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """An open registry."""
+    with serving(tmp_path_factory.mktemp("registry")) as open_to_all:
+        yield open_to_all
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that wants a password."""
+    with serving(tmp_path_factory.mktemp("locked"), auth=True) as with_password:
+        yield with_password
+
+
+def make(command: CommandLine, name: str) -> str:
+    """Commits an image on an imported one; its ID."""
+    command.must("import", "-", "base", stdin=busybox_root.tar())
+    command.must("run", "--name", "maker", "base", "sh", "-c", "echo made > /made; rm /etc/passwd")
+    command.must("commit", "-c", "CMD cat /made", "maker", name)
+    command.must("rm", "maker")
+    return command.must("inspect", "-f", "{{.Id}}", name).out.strip()
+
+
+@pytest.mark.parametrize("format", ["gzip", "zstd", "none"])
+def test_round_trip(registry: Registry, fresh: CommandLine, tmp_path: Path, format: str) -> None:
+    name = f"{registry.address}/round/{format}:1"
+    made = make(fresh, name)
+    pushed = fresh.must("push", "--compression-format", format, name)
+    assert pushed.lines[0] == f"The push refers to repository [{registry.address}/round/{format}]"
+    words = pushed.lines[-1].split()
+    assert words[:2] == ["1:", "digest:"] and words[3] == "size:"
+    other = CommandLine(tmp_path / "other")
+    pulled = other.must("pull", name)
+    assert f"Digest: {words[2]}" in pulled.lines
+    assert other.must("inspect", "-f", "{{.Id}}", name).out.strip() == made
+    assert other.must("run", "--rm", name).out == "made\n"
+    raw = subprocess.run(
+        ["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}"],
+        check=True, capture_output=True,
+    ).stdout  # fmt: skip
+    assert (digest_of(raw), str(len(raw))) == (words[2], words[4])
+    # What was pulled goes on to another repository as it is, and its layers are not sent.
+    start = len(registry.requests())
+    further = f"{registry.address}/round/{format}-further:2"
+    other.must("tag", name, further)
+    assert words[2] in other.must("push", further).lines[-1]
+    sent = [r for r in registry.requests()[start:] if r.method == "PATCH"]
+    assert len(sent) == 1, "the config alone"
+
+
+@pytest.mark.needs("umoci")
+def test_other_tools_unpack_what_was_pushed(
+    registry: Registry, fresh: CommandLine, tmp_path: Path
+) -> None:
+    name = f"{registry.address}/witness:1"
+    make(fresh, name)
+    fresh.must("push", name)
+    source = ["--src-tls-verify=false", f"docker://{name}"]
+    subprocess.run(["skopeo", "copy", "-q", *source, f"oci:{tmp_path}/layout:1"], check=True)
+    subprocess.run(["umoci", "unpack", "--image", f"{tmp_path}/layout:1", tmp_path / "bundle"],
+                   check=True, capture_output=True)  # fmt: skip
+    target = tmp_path / "mounted"
+    target.mkdir()
+    fresh.must("mount", name, str(target))
+    try:
+        expected = read_directory(str(target))
+        assert differences(expected, read_directory(str(tmp_path / "bundle" / "rootfs"))) == []
+    finally:
+        fresh.must("umount", str(target))
+
+
+def test_all_tags_and_several_pushes(registry: Registry, fresh: CommandLine) -> None:
+    name = f"{registry.address}/many"
+    make(fresh, f"{name}:1")
+    fresh.must("tag", f"{name}:1", f"{name}:2")
+    fresh.must("tag", "base", f"{name}:base")
+    done = fresh.must("push", "-a", name)
+    assert {line.partition(":")[0] for line in done.lines if "digest:" in line} == {
+        "1",
+        "2",
+        "base",
+    }
+    tags = subprocess.run(["skopeo", "list-tags", "--tls-verify=false", f"docker://{name}"],
+                          check=True, capture_output=True).stdout  # fmt: skip
+    assert sorted(json.loads(tags)["Tags"]) == ["1", "2", "base"]
+    again = fresh.must("push", f"{name}:1")
+    assert [line.partition(": ")[2] for line in again.lines[1:-1]] == ["Layer already exists"] * 2
+    events = [json.loads(line) for line in fresh.must("push", "--progress=json", f"{name}:1").lines]
+    assert [event["status"] for event in events][1:-1] == ["Layer already exists"] * 2
+    assert fresh.must("push", "-q", f"{name}:2").out == f"{name}:2\n"
+    assert fresh.must("push", "--progress=none", f"{name}:2").out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["push", "absent"], "An image does not exist locally with the tag: absent"),
+        (["push", "-a", "absent"], "An image does not exist locally with the tag: absent"),
+        (["push", "-a", "base:1"], "tag can't be used with --all-tags/-a"),
+        (["push", "base@sha256:" + "0" * 64], "cannot push a digest reference"),
+        (["push", "UPPER"], "invalid reference format"),
+        (["push", "--progress=loud", "base"], "must be one of auto, plain, json, none"),
+        (["push", "--compression-format=lz4", "base"], "unknown compression 'lz4'"),
+        (["push"], "requires 1 argument"),
+    ],
+)
+def test_what_cannot_be_pushed(fresh: CommandLine, words: list[str], said: str) -> None:
+    fresh.must("import", "-", "base", stdin=busybox_root.tar())
+    done = fresh.call(*words)
+    assert done.code in (1, 125) and said in done.err, done.err
+
+
+def test_login_push_pull_logout(locked: Registry, fresh: CommandLine) -> None:
+    name = f"{locked.address}/private:1"
+    make(fresh, name)
+    denied = fresh.fails(1, "push", name)
+    assert (
+        "push access denied for private" in denied.err and "no basic auth credentials" in denied.err
+    )
+    wrong = fresh.call("login", "-u", USER, "--password-stdin", locked.address, stdin=b"wrong\n")
+    assert wrong.code == 1 and "cannot log in: unauthorized" in wrong.err
+    done = fresh.must(
+        "login", "-u", USER, "--password-stdin", locked.address, stdin=PASSWORD.encode() + b"\n"
+    )
+    assert done.out == "Login Succeeded\n"
+    assert "stored unencrypted" in done.err
+    again = fresh.must("login", locked.address)
+    assert again.lines == [
+        f"Authenticating with existing credentials... [Username: {USER}]", "Login Succeeded"
+    ]  # fmt: skip
+    fresh.must("push", name)
+    fresh.must("rmi", name)
+    fresh.must("pull", name)
+    assert fresh.must("logout", locked.address).out == (
+        f"Removing login credentials for {locked.address}\n"
+    )
+    assert fresh.must("logout", locked.address).out == f"Not logged in to {locked.address}\n"
+    fresh.fails(1, "push", name)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "Cannot perform an interactive login from a non TTY device"),
+        (["--password-stdin"], "Must provide --username with --password-stdin"),
+        (["-u", "a", "-p", "b", "--password-stdin"], "mutually exclusive"),
+        (["-u", "a", "-p", "b", "127.0.0.1:1"], "registry 127.0.0.1:1: cannot"),
+        (["-u", "a", "-p", "b", "https://"], "not the name of a registry"),
+    ],
+)
+def test_logins_that_fail(fresh: CommandLine, words: list[str], said: str) -> None:
+    done = fresh.call("login", *words)
+    assert done.code == 1 and said in done.err, done.err
+    assert "Succeeded" not in done.out
+
+
+def test_tls(fresh: CommandLine, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path / "tls")
+    with running(tmp_path / "registry", tls=(certificate, key)) as address:
+        name = f"{address}/secure:1"
+        made = make(fresh, name)
+        assert "its certificate is not trusted" in fresh.fails(1, "push", name).err
+        trusting = CommandLine(fresh.root, extra={"SSL_CERT_FILE": str(certificate)})
+        trusting.must("push", name)
+        other = CommandLine(tmp_path / "other", extra={"SSL_CERT_FILE": str(certificate)})
+        other.must("pull", "-q", name)
+        assert other.must("inspect", "-f", "{{.Id}}", name).out.strip() == made
