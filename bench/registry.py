@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
 import shutil
 import socket
 import subprocess
+import urllib.request
 from pathlib import Path
-from typing import Self
+from typing import IO, Any, Self
 
 from .daemon import Daemon
 from .layout import BenchImage
@@ -71,3 +75,33 @@ class Registry:
             check=True,
         )
         return reference
+
+
+def diff_ids_served(reference: str) -> bool:
+    """Whether the layers of an image, fetched and inflated, are those that its config names."""
+    address, _, rest = reference.partition("/")
+    repository, _, tag = rest.rpartition(":")
+
+    def fetch(path: str) -> IO[bytes]:
+        kinds = "application/vnd.oci.image.manifest.v1+json"
+        kinds += ", application/vnd.docker.distribution.manifest.v2+json"
+        url = f"http://{address}/v2/{repository}/{path}"
+        found: IO[bytes] = urllib.request.urlopen(
+            urllib.request.Request(url, headers={"Accept": kinds})
+        )
+        return found
+
+    def document(path: str) -> Any:
+        with fetch(path) as body:
+            return json.load(body)
+
+    manifest = document(f"manifests/{tag}")
+    diff_ids = []
+    for layer in manifest["layers"]:
+        with fetch(f"blobs/{layer['digest']}") as body, gzip.open(body) as plain:
+            hashed = hashlib.sha256()
+            while piece := plain.read(1 << 20):
+                hashed.update(piece)
+        diff_ids.append(f"sha256:{hashed.hexdigest()}")
+    named: list[str] = document(f"blobs/{manifest['config']['digest']}")["rootfs"]["diff_ids"]
+    return diff_ids == named

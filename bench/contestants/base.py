@@ -64,6 +64,10 @@ class Contestant:
         """A stopped container as an image."""
         raise Unable
 
+    def push(self, reference: str, target: str) -> Cost:
+        """An image of the store under another name to the registry of that name."""
+        raise Unable
+
     def remove_container(self, name: str) -> None:
         """A stopped container."""
         raise Unable
@@ -89,6 +93,7 @@ class DockerWords(Contestant):
     """An engine that is spoken to in docker's words."""
 
     pull_options: tuple[str, ...] = ()
+    push_options: tuple[str, ...] = ()
     load_options: tuple[str, ...] = ("-q",)
 
     def argv(self, *words: str | Path) -> list[str]:
@@ -110,6 +115,12 @@ class DockerWords(Contestant):
 
     def commit(self, container: str, reference: str) -> Cost:
         return run(self.argv("commit", container, reference))
+
+    def push(self, reference: str, target: str) -> Cost:
+        run(self.argv("tag", reference, target))
+        cost = run(self.argv("push", "-q", *self.push_options, target))
+        run(self.argv("rmi", target))
+        return cost
 
     def remove(self, reference: str) -> Cost:
         return run(self.argv("rmi", reference))

@@ -13,6 +13,7 @@ class OverlayStore(DockerWords):
     """An engine on containers/storage with its overlay driver."""
 
     pull_options = ("--tls-verify=false",)
+    push_options = ("--tls-verify=false",)
 
     def start(self, place: Path) -> None:
         super().start(place)

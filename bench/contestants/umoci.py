@@ -45,6 +45,10 @@ class Umoci(Contestant):
     def _image(self, reference: str) -> str:
         return f"{self.place}/layout:{_tag(reference)}"
 
+    def push(self, reference: str, target: str) -> Cost:
+        command = ["skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false"]
+        return run([*command, f"oci:{self._image(reference)}", f"docker://{target}"])
+
     def remove_container(self, name: str) -> None:
         subprocess.run(["rm", "-rf", self._bundle / "rootfs/copy"], check=True)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import time
 
 from .. import tree
 from ..contestants import Contestant, Unable
 from ..docker_archive import diff_ids_of
 from ..layout import BenchImage
 from ..measure import Cost
+from ..registry import diff_ids_served
 from .answer import WrongAnswer, check_disk, check_tree, disk_bytes
 
 Costs = dict[str, list[Cost]]
@@ -58,9 +61,23 @@ def _commit_tree(who: Contestant, image: BenchImage, reference: str, check: bool
         expected = tree.part(tree.reference(image), MODULES)
         got = tree.part(who.tree("bench/copied:1"), "copy")
         check_tree(expected, got, f"{who.name}: commit")
+    costs = {"commit of a copied node_modules": [cost]}
+    with contextlib.suppress(Unable):
+        costs["push of that commit"] = [_push(who, reference, check)]
     who.remove_container("copied")
     who.remove("bench/copied:1")
-    return {"commit of a copied node_modules": [cost]}
+    return costs
+
+
+def _push(who: Contestant, reference: str, check: bool) -> Cost:
+    """Into a repository of its own, in which none of the layers is."""
+    registry = reference.partition("/")[0]
+    os.sync()
+    target = f"{registry}/pushed/{who.name.replace(' ', '-')}-{time.monotonic_ns()}:1"
+    cost = who.push("bench/copied:1", target)
+    if check and not diff_ids_served(target):
+        raise WrongAnswer(f"{who.name}: push: the layers in the registry are not the config's")
+    return cost
 
 
 def _commit_file(who: Contestant, image: BenchImage, reference: str, check: bool) -> Costs:
