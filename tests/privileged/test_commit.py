@@ -224,3 +224,14 @@ def test_deep_chains_still_work(shell: CommandLine) -> None:
     script = "cat /n; ls / | grep -c '^s[0-9]'"
     assert shell.must("run", "--rm", image, "sh", "-c", script).lines == ["11", "12"]
     shell.must("rmi", *(f"deep{step}" for step in range(12)))
+
+
+def test_files_of_the_engine_are_not_committed_without_a_network(shell: CommandLine) -> None:
+    before = shell.must("run", "--rm", "-h", "here", "box", "cat", "/etc/hosts").out
+    script = "echo changed >> /etc/hosts; echo kept > /kept"
+    shell.must("run", "--network=none", "--name=worker", "box", "sh", "-c", script)
+    shell.must("commit", "worker", "lonely")
+    done = shell.must("run", "--rm", "-h", "here", "lonely", "cat", "/kept", "/etc/hosts")
+    assert done.out == f"kept\n{before}"
+    shell.must("rm", "worker")
+    shell.must("rmi", "lonely")

@@ -399,3 +399,20 @@ def test_text_that_is_no_unicode_is_refused(image: Image) -> None:
             ContainerOptions(**options)  # type: ignore[arg-type]
     with pytest.raises(InvalidError, match="not Unicode text"):
         background(image, "true").commit(message=half)
+
+
+def test_no_upper_is_a_lower(image: Image) -> None:
+    """Where a container writes is never below another: overlayfs forbids it (buildkit#2381)."""
+    box = image.create(name="writer")
+    box.run(["sh", "-c", "echo x > /x"])
+    child = box.commit("child")
+    running = background(child, "sleep 100")
+    pid = running.state().pid
+    try:
+        mounts = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+        (root,) = (line.partition(" - ")[2] for line in mounts if line.split()[4] == "/")
+        assert root.startswith("overlay ")
+        lowers = [word for word in root.split(",") if word.startswith("lowerdir")]
+        assert lowers and not any("containers/" in word for word in lowers), lowers
+    finally:
+        running.kill()

@@ -144,3 +144,23 @@ def test_a_volume_on_a_link_out_is_not_filled_from_the_host(
     done = fresh.call("run", "--rm", "-v", "kept:/data", "hostile", "sh", "-c", "ls -A /data/")
     assert done.code in (0, 125), done.err
     assert done.out == ""
+
+
+@pytest.mark.parametrize("target", ["victim", "/proc"])
+def test_a_link_in_a_volume_leads_no_mount_out(
+    fresh: CommandLine, victim: Path, tmp_path: Path, target: str
+) -> None:
+    """CVE-2021-30465: one container plants a link in a volume, another mounts below it."""
+    _image(fresh)
+    shared, other = tmp_path / "shared", tmp_path / "other"
+    shared.mkdir()
+    other.mkdir()
+    (shared / "sub").symlink_to(victim if target == "victim" else target)
+    volumes = ["-v", f"{shared}:/data", "-v", f"{other}:/data/sub"]
+    done = fresh.call(
+        "run", "--rm", *volumes, "hostile", "sh", "-c", "touch /data/sub/new; ls /proc"
+    )
+    assert done.code in (0, 125), done.err
+    if done.code == 0:
+        assert "self" in done.out.split(), "the volume hides /proc"
+    assert os.listdir("/proc/self/fd")

@@ -248,10 +248,22 @@ def test_a_capability_stays_through_a_change(disk_store: str) -> None:
 
 def test_what_belongs_to_this_machine_is_not_committed(disk_store: str) -> None:
     def work() -> None:
-        for name in ("user.keep", "user.overlay.origin", "user.fuseoverlayfs.origin"):
+        names = ("user.keep", "user.overlay.origin", "user.fuseoverlayfs.origin")
+        for name in (*names, "security.selinux", "security.ima", "security.SMACK64"):
             os.setxattr("/d/a", name, b"v")
 
     assert _member(_commit(disk_store, BASE, work), b"d/a").xattrs == {b"user.keep": b"v"}
+
+
+def test_what_was_only_read_is_no_change(disk_store: str) -> None:
+    layer = _commit(disk_store, BASE, lambda: Path("/d/a").read_bytes())
+    assert layer == []
+
+
+def test_a_changed_time_is_a_change(disk_store: str) -> None:
+    """Also one that is set to what it was: that cannot be told from a file written anew."""
+    layer = _commit(disk_store, BASE, lambda: os.utime("/d/a", (1, 1)))
+    assert _member(layer, b"d/a").mtime_ns == 10**9
 
 
 def test_a_directory_of_the_image_is_moved_by_copying(disk_store: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import json
 import lzma
 import os
 import threading
@@ -18,6 +19,7 @@ from fastlayers.errors import (
 )
 from fastlayers.store import Store
 from fastlayers.transports import load
+from tests import tar_write
 from tests.archive_shapes import (
     A,
     B,
@@ -138,6 +140,39 @@ def test_modern_docker_save_keeps_its_manifest(store: Store, write: Callable[[by
     members.append(docker_json({"Config": blobs[0], "RepoTags": ["app:2"], "Layers": blobs[1:]}))
     [(name, image)] = load(store, write(archive_of(*members)))
     assert (name, image.id, image.manifest.raw) == ("app:2", GZIP.id, GZIP.manifest)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda layers: [],
+        lambda layers: layers[::-1],
+        lambda layers: [{**layer, "size": 7} for layer in layers],
+        lambda layers: layers[:1],
+    ],
+)
+def test_manifest_json_counts_where_the_oci_manifest_says_something_else(
+    store: Store, write: Callable[[bytes], str], spoil: Callable[[list[object]], list[object]]
+) -> None:
+    """Some versions of `docker save` wrote such archives (moby/moby#47065, #47150, #47072)."""
+    document = json.loads(GZIP.manifest)
+    document["layers"] = spoil(document["layers"])
+    spoilt = GZIP._replace(manifest=json.dumps(document).encode())
+    members = layout_members(spoilt)
+    blobs = [member.name for member in members[3:]]
+    members.append(docker_json({"Config": blobs[0], "RepoTags": ["app:2"], "Layers": blobs[1:]}))
+    [(_, image)] = load(store, write(archive_of(*members)))
+    assert image.id == GZIP.id
+    assert [layer.digest for layer in image.layers] == [digest_of(x.data) for x in GZIP.layers]
+
+
+def test_an_archive_that_begins_with_a_global_header(
+    store: Store, write: Callable[[bytes], str]
+) -> None:
+    """As git archive writes one (moby/moby#41496)."""
+    comment = tar_write.extension(b"g", tar_write.record(b"comment", b"x" * 40))
+    [(name, _)] = load(store, write(comment + archive_of(*classic())))
+    assert name == "app:1"
 
 
 def test_blob_folder_without_its_manifest(store: Store, write: Callable[[bytes], str]) -> None:

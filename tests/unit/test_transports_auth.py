@@ -10,13 +10,15 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from urllib3 import HTTPHeaderDict
 
 from fastlayers.errors import RegistryError, UnauthorizedError, UnsupportedError
 from fastlayers.store import Store
 from fastlayers.transports import pull
 from fastlayers.transports.auth import Authenticator
 from fastlayers.transports.challenge import Challenge
-from fastlayers.transports.connection import allows_plain_http
+from fastlayers.transports.connection import Connections, allows_plain_http
+from fastlayers.transports.session import Session, Step
 from tests.fake_registry import Answer, FakeRegistry, Hook, Request, error
 from tests.image_parts import Blob, Parts, image_of, layer_tar, manifest_of
 
@@ -102,6 +104,26 @@ def test_foreign_layers_come_from_the_registry_if_it_has_them(
         registry.put_manifest("latest", manifest_of(plain.config, [row]))
         assert pull(store, f"{registry.host}/app").id == plain.id
         assert elsewhere.requests == []
+
+
+def test_a_redirect_from_tls_to_none_is_refused() -> None:
+    """Whoever is in between would see which blob it is, and could exchange it."""
+
+    class Redirecting:
+        status = 307
+        headers = HTTPHeaderDict({"Location": "http://storage.test/blob"})
+        closed = True
+
+        def release_conn(self) -> None:
+            """Nothing to give back."""
+
+    class Secure(Connections):
+        def open(self, *args: object, **options: object) -> Redirecting:  # type: ignore[override]
+            return Redirecting()
+
+    session = Session("reg.test", Secure("reg.test"))
+    with pytest.raises(RegistryError, match=r"refusing the redirect to storage\.test without TLS"):
+        session.get("/v2/app/blobs/x", Step("fetch a layer", "app"))
 
 
 def test_basic_authentication(registry: FakeRegistry, store: Store, tmp_path: Path) -> None:

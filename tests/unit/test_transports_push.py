@@ -133,6 +133,20 @@ def test_a_registry_that_does_not_mount_is_sent_the_blob(
     assert len(begun) == (3 if answer is None else 5)
 
 
+@pytest.mark.parametrize(("status", "sent_again"), [(307, False), (405, False), (404, True)])
+def test_head_is_answered_in_many_ways(
+    registry: FakeRegistry, store: Store, status: int, sent_again: bool
+) -> None:
+    """A redirect leads to what is signed for GET alone; some servers know no HEAD at all."""
+    registry.publish(PULLED)
+    image = put(store, PULLED)
+    away = {"Location": "http://127.0.0.1:1/signed"} if status == 307 else {}
+    registry.hooks.append(lambda r: Answer(status, headers=away) if r.method == "HEAD" else None)
+    image.push(f"{registry.host}/app:again")
+    assert bool(sent(registry)) == sent_again
+    assert registry.manifests["again"] == registry.manifests["latest"]
+
+
 def cutting(*takes: int) -> Callable[[Request], Answer | None]:
     """Ends the connection of the first uploads of long bodies after so many bytes."""
     left = list(takes)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,29 @@ def test_a_file_is_no_tree(tmp_path: Path) -> None:
     with pytest.raises(HostError):
         remove_tree(str(tmp_path / "file"))
     assert (tmp_path / "file").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_an_owner_without_rights_removes_it_all_the_same(tmp_path: Path) -> None:
+    """Not root: directories that their owner may not read or write are made so first."""
+    folder = tempfile.mkdtemp(prefix="fastlayers-owned-")  # those above tmp_path are root's alone
+    try:
+        os.chown(folder, 65534, 65534)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                os.setgid(65534)
+                os.setuid(65534)
+                tree = Path(folder, "tree")
+                (tree / "a/b/c").mkdir(parents=True)
+                (tree / "a/b/c/file").write_text("x")
+                for path, mode in ((tree / "a/b/c", 0), (tree / "a/b", 0o500), (tree / "a", 0)):
+                    path.chmod(mode)
+                remove_tree(str(tree))
+                code = int(tree.exists())
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        shutil.rmtree(folder)

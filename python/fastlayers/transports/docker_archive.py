@@ -12,11 +12,11 @@ from typing import Any
 
 from fastlayers.errors import CorruptError, DigestMismatchError, InvalidError
 from fastlayers.oci.digest import digest_of
-from fastlayers.oci.document import DOCUMENT_LIMIT, ImageConfig
+from fastlayers.oci.document import DOCUMENT_LIMIT, ImageConfig, Manifest
 from fastlayers.oci.reference import Reference
 
 from .file_layer import FileLayer, Files
-from .oci_layout import layers_of, manifest_of_config
+from .oci_layout import blob_path_of, layers_of, manifest_of_config
 from .source import ImageSource, LayerSource
 
 _BLOB_FOLDER = "blobs/sha256/"
@@ -71,7 +71,7 @@ def _image(files: Files, entry: object) -> ImageSource:
         )
     subject = names[0] if names else f"{files.label}: {digest}"
     kept = manifest_of_config(files, digest) if files.exists("index.json") else None
-    if kept is not None:
+    if kept is not None and _agrees(files, kept, paths):
         return ImageSource(
             subject,
             manifest=kept.raw,
@@ -84,6 +84,22 @@ def _image(files: Files, entry: object) -> ImageSource:
         _layer(files, path, diff_id) for path, diff_id in zip(paths, config.diff_ids, strict=True)
     ]
     return ImageSource(subject, config=raw, layers=layers, names=names)
+
+
+def _agrees(files: Files, manifest: Manifest, paths: list[str]) -> bool:
+    """Whether an OCI manifest says the same as manifest.json, which is the one that engines load:
+    some writers left layers out of the other, turned them round, or gave wrong sizes
+    (moby/moby#47065, #47150, #47072)."""
+    if len(manifest.layers) != len(paths):
+        return False
+    for layer, path in zip(manifest.layers, paths, strict=True):
+        blob = blob_path_of(layer.digest)
+        if path.startswith(_BLOB_FOLDER) and path != blob:
+            return False
+        with files.open(blob) as part:
+            if part.size != layer.size:
+                return False
+    return True
 
 
 def _layer(files: Files, path: str, diff_id: str) -> FileLayer:
