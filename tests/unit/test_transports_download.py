@@ -22,10 +22,10 @@ from fastlayers.oci.reference import Reference
 from fastlayers.store import Store
 from fastlayers.transports import pull
 from fastlayers.transports.connection import Connections
-from fastlayers.transports.copy import store_image
 from fastlayers.transports.registry import RegistryClient
 from fastlayers.transports.session import Session
 from fastlayers.transports.source import Event
+from fastlayers.transports.store_writer import store_image
 from tests.archive_shapes import leftovers
 from tests.fake_registry import Answer, FakeRegistry, Request, error
 from tests.image_parts import Blob, Parts, image_of, layer_tar

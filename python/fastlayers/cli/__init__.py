@@ -43,6 +43,7 @@ GLOBAL_FLAGS = (
 # The word that is typed, and the module that answers.
 VERBS = {
     "commit": "commit",
+    "copy": "copy",
     "create": "create",
     "diff": "diff",
     "export": "export",

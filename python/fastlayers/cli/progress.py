@@ -28,6 +28,7 @@ PUSH_WORDS = {
     "transfer": "Pushing",
     "done": "Pushed",
 }
+COPY_WORDS = {**PUSH_WORDS, "transfer": "Copying", "done": "Copied"}
 _KINDS = ("auto", "plain", "json", "none")
 
 

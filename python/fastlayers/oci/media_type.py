@@ -50,3 +50,8 @@ def is_layer(media_type: str) -> bool:
 def as_oci(media_type: str) -> str:
     """OCI's word for a type of Docker's."""
     return _DOCKER_TO_OCI.get(media_type, media_type)
+
+
+def stays_elsewhere(media_type: str, urls: object) -> bool:
+    """Whether a layer may not be given on, and is fetched from URLs of its own instead."""
+    return bool(urls) and "nondistributable" in as_oci(media_type)

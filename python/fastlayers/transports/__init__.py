@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from .credentials import Credentials
     from .source import Event, Progress
 
-__all__ = ["Event", "Progress", "import_rootfs", "load", "login", "logout", "pull", "push", "save"]
+__all__ = [
+    "Event",
+    "Progress",
+    "copy",
+    "import_rootfs",
+    "load",
+    "login",
+    "logout",
+    "pull",
+    "push",
+    "save",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -72,8 +83,8 @@ def pull(
     """Fetches an image from its registry; layers that the store has are not sent again."""
     from fastlayers.oci.reference import Reference
 
-    from .copy import store_image
     from .registry import RegistryClient
+    from .store_writer import store_image
 
     reference = Reference.parse(name) if isinstance(name, str) else name
     store.prepare()
@@ -99,6 +110,37 @@ def push(
     references = [Reference.parse(name) if isinstance(name, str) else name for name in names]
     packing = registry_writer.Packing.of(image, compression, level)
     return registry_writer.push(store, image, references, packing, progress)
+
+
+def copy(
+    store: Store,
+    source: str,
+    target: str,
+    *,
+    platform: str | Platform | None = None,
+    every_platform: bool = False,
+    progress: Progress | None = None,
+) -> str:
+    """Copies an image between two places, spelled as skopeo's users do: docker://NAME,
+    docker-archive:FILE:NAME, oci:FOLDER:NAME, oci-archive:FILE:NAME, store:NAME. Nothing passes
+    through the store unless it is one of them, and every digest stays what it was, but for plain
+    layers that are pushed from the store, which are compressed. Returns the digest of the
+    manifest or index that now lies there.
+
+    Of an index the image for a platform is copied (None: this machine's), or all of it. `progress`
+    is called with an Event for each step.
+    """
+    from . import carry
+    from .location import Location
+
+    return carry.copy(
+        store,
+        Location.parse(source),
+        Location.parse(target),
+        platform=_platform(platform),
+        every_platform=every_platform,
+        progress=progress,
+    )
 
 
 def load(

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Union
 
 from fastlayers import _core
 from fastlayers.errors import InvalidError
-from fastlayers.oci.document import Descriptor, Index
+from fastlayers.oci.document import Descriptor, Index, Manifest
 from fastlayers.oci.reference import Reference
 
 from .input import host_error
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from fastlayers.store import Store
 
 FORMATS = ("docker", "oci")
-_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
 Wanted = Union["Image", "tuple[Image, Sequence[str]]"]
 
 
-class _Entry(NamedTuple):
-    image: Image
+class Entry(NamedTuple):
+    """An image of an archive, and the names it is to have."""
+
+    manifest: Manifest
     names: tuple[Reference, ...]
 
 
@@ -54,19 +56,29 @@ def save(
     if not images:
         raise InvalidError("no image to save")
     entries = _entries(images)
-    with store.working(), _open_output(file) as out:
+    with store.working(), open_output(file) as out:
         stream = TarStream(out)
-        documents = _documents(entries, docker=format == "docker")
-        for name in sorted(documents):
-            stream.add_bytes(name, documents[name])
-        stream.add_directory("blobs")
-        stream.add_directory("blobs/sha256")
+        add_documents(stream, entries, docker=format == "docker")
         for digest, size in _blobs(entries).items():
             stream.add_file(blob_path_of(digest), _core.blob_path(store.root, digest), size)
         stream.finish()
 
 
-def _entries(images: Sequence[Wanted]) -> list[_Entry]:
+def add_documents(stream: TarStream, entries: Sequence[Entry], *, docker: bool) -> None:
+    """What an archive begins with: all but the blobs."""
+    documents = {"oci-layout": LAYOUT, "index.json": _index(entries)}
+    if docker:
+        documents["manifest.json"] = _json([_docker_entry(entry) for entry in entries])
+        repositories = _repositories(entries)
+        if repositories:
+            documents["repositories"] = _json(repositories)
+    for name in sorted(documents):
+        stream.add_bytes(name, documents[name])
+    stream.add_directory("blobs")
+    stream.add_directory("blobs/sha256")
+
+
+def _entries(images: Sequence[Wanted]) -> list[Entry]:
     """The images, each once, with all the names asked for."""
     names: dict[str, dict[str, Reference]] = {}
     by_digest: dict[str, Image] = {}
@@ -78,37 +90,27 @@ def _entries(images: Sequence[Wanted]) -> list[_Entry]:
             reference = Reference.parse(text)
             if not reference.digest:
                 of_image.setdefault(reference.name, reference)
-    return [_Entry(image, tuple(names[digest].values())) for digest, image in by_digest.items()]
+    return [
+        Entry(image.manifest, tuple(names[digest].values())) for digest, image in by_digest.items()
+    ]
 
 
-def _blobs(entries: Sequence[_Entry]) -> dict[str, int]:
+def _blobs(entries: Sequence[Entry]) -> dict[str, int]:
     """Digest and size of every blob: small documents first, then layers base first."""
     blobs: dict[str, int] = {}
-    for image, _ in entries:
-        manifest = image.manifest
+    for manifest, _ in entries:
         blobs[manifest.digest] = len(manifest.raw)
         blobs[manifest.config.digest] = manifest.config.size
-    for image, _ in entries:
-        for layer in image.manifest.layers:
+    for manifest, _ in entries:
+        for layer in manifest.layers:
             blobs[layer.digest] = layer.size
     return blobs
 
 
-def _documents(entries: Sequence[_Entry], *, docker: bool) -> dict[str, bytes]:
-    documents = {"oci-layout": _LAYOUT, "index.json": _index(entries)}
-    if docker:
-        documents["manifest.json"] = _json([_docker_entry(entry) for entry in entries])
-        repositories = _repositories(entries)
-        if repositories:
-            documents["repositories"] = _json(repositories)
-    return documents
-
-
-def _index(entries: Sequence[_Entry]) -> bytes:
+def _index(entries: Sequence[Entry]) -> bytes:
     tags = [_tag(name) for entry in entries for name in entry.names]
     descriptors: list[Descriptor] = []
-    for image, names in entries:
-        manifest = image.manifest
+    for manifest, names in entries:
         plain = Descriptor(manifest.media_type, manifest.digest, len(manifest.raw))
         for name in names:
             # Tools that know ref.name only find an image by its tag, as long as that is unique.
@@ -123,8 +125,8 @@ def _tag(name: Reference) -> str:
     return name.tag_or_default
 
 
-def _docker_entry(entry: _Entry) -> dict[str, Any]:
-    manifest = entry.image.manifest
+def _docker_entry(entry: Entry) -> dict[str, Any]:
+    manifest = entry.manifest
     return {
         "Config": blob_path_of(manifest.config.digest),
         "RepoTags": [name.familiar for name in entry.names] or None,
@@ -132,11 +134,11 @@ def _docker_entry(entry: _Entry) -> dict[str, Any]:
     }
 
 
-def _repositories(entries: Sequence[_Entry]) -> dict[str, dict[str, str]]:
+def _repositories(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
     """The names for engines older than manifest.json; they want the top layer's id."""
     repositories: dict[str, dict[str, str]] = {}
-    for image, names in entries:
-        layers = image.manifest.layers
+    for manifest, names in entries:
+        layers = manifest.layers
         for name in names:
             if layers:
                 top = layers[-1].digest.partition(":")[2]
@@ -149,7 +151,8 @@ def _json(value: object) -> bytes:
 
 
 @contextlib.contextmanager
-def _open_output(file: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]:
+def open_output(file: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]:
+    """The output, open; a regular file appears when it is complete, or not at all."""
     if not isinstance(file, (str, os.PathLike)):
         yield file
         return

@@ -11,7 +11,6 @@ from fastlayers.errors import CorruptError, NotFoundError
 from fastlayers.oci.reference import familiar
 
 from .archive import Archive
-from .copy import store_images
 from .directory import Directory
 from .docker_archive import read_docker_archive
 from .file_layer import Files
@@ -20,6 +19,7 @@ from .legacy_archive import read_legacy_archive
 from .oci_layout import read_layout
 from .source import ImageSource, Progress
 from .spool import open_seekable
+from .store_writer import store_images
 
 if TYPE_CHECKING:
     from fastlayers.image import Image

@@ -46,10 +46,11 @@ class BlobDownload:
         )
         self.resumed = False
 
-    def chunks(self) -> Generator[bytes, None, None]:
-        """Yields the body; raises when it turns out shorter or longer than its descriptor says."""
+    def chunks(self, start: int = 0) -> Generator[bytes, None, None]:
+        """Yields the body from a byte on; raises when it turns out shorter or longer than its
+        descriptor says."""
         size = self._descriptor.size
-        received = 0
+        received = start
         failures = 0
         progress_mark = 0
         while True:

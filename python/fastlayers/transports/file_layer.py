@@ -41,7 +41,7 @@ class FileLayer:
         media_type: str = "",
     ) -> None:
         self._files = files
-        self._path = path
+        self.path = path
         self.digest = digest
         self.size = size
         self.diff_id = diff_id
@@ -49,10 +49,10 @@ class FileLayer:
 
     def ingest(self, root: str, on_bytes: OnBytes | None) -> LayerInfo:
         """Ingests the file in place."""
-        with self._files.open(self._path) as part:
+        with self._files.open(self.path) as part:
             if self.size not in (-1, part.size):
                 raise DigestMismatchError(
-                    f"{self._files.label}: {self._path!r} has {part.size} bytes instead of "
+                    f"{self._files.label}: {self.path!r} has {part.size} bytes instead of "
                     f"{self.size}"
                 )
             # Its own descriptor: an interrupted main thread may close the archive before this ends.

@@ -58,34 +58,43 @@ class RegistryClient:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
+    def root(self, reference: Reference) -> Manifest | Index:
+        """What a reference names: one image, or the index of several."""
+        target = reference.digest or reference.tag_or_default
+        return self._manifest(reference, target, reference.digest or "")
+
+    def child(self, reference: Reference, descriptor: Descriptor) -> Manifest | Index:
+        """What an index says there is."""
+        found = self._manifest(reference, descriptor.digest, descriptor.digest)
+        if descriptor.media_type not in ("", found.media_type):
+            raise CorruptError(
+                f"{reference.familiar}: {descriptor.digest} is {found.media_type}, its index "
+                f"says {descriptor.media_type}"
+            )
+        if len(found.raw) != descriptor.size:
+            raise DigestMismatchError(
+                f"{reference.familiar}: manifest {descriptor.digest} has {len(found.raw)} "
+                f"bytes, its index says {descriptor.size}"
+            )
+        return found
+
     def resolve(self, reference: Reference, platform: Platform | None = None) -> ImageSource:
         """The image a reference names, for a platform (None: this machine's).
 
         Reads the manifest and the config; the layers are read when they are ingested.
         """
-        target = reference.digest or reference.tag_or_default
-        found = self._manifest(reference, target, reference.digest or "")
+        found = self.root(reference)
         served_digest = found.digest
         for _ in range(INDEX_DEPTH):
             if isinstance(found, Manifest):
                 return self._image(reference, found, served_digest)
             chosen = select_manifest(found.manifests, platform, reference.familiar)
-            found = self._manifest(reference, chosen.digest, chosen.digest)
-            if chosen.media_type not in ("", found.media_type):
-                raise CorruptError(
-                    f"{reference.familiar}: {chosen.digest} is {found.media_type}, its index "
-                    f"says {chosen.media_type}"
-                )
-            if len(found.raw) != chosen.size:
-                raise DigestMismatchError(
-                    f"{reference.familiar}: manifest {chosen.digest} has {len(found.raw)} "
-                    f"bytes, its index says {chosen.size}"
-                )
+            found = self.child(reference, chosen)
         raise CorruptError(f"{reference.familiar}: its indexes are nested too deeply")
 
     def _image(self, reference: Reference, manifest: Manifest, served_digest: str) -> ImageSource:
         manifest.require_image(reference.familiar)
-        config_raw = self._document(reference.repository, manifest.config)
+        config_raw = self.document(reference.repository, manifest.config)
         config = ImageConfig.parse(config_raw)
         if len(config.diff_ids) != len(manifest.layers):
             raise CorruptError(
@@ -136,7 +145,7 @@ class RegistryClient:
         except (CorruptError, UnsupportedError) as error:
             raise type(error)(f"{reference.familiar}: {error}") from None
 
-    def _document(self, repository: str, descriptor: Descriptor) -> bytes:
+    def document(self, repository: str, descriptor: Descriptor) -> bytes:
         """A small blob, verified."""
         if descriptor.size > DOCUMENT_LIMIT:
             raise LimitError(

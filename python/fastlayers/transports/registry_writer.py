@@ -185,7 +185,7 @@ class _Push:
 
     def _send(self, layer: Descriptor, diff_id: str) -> Descriptor:
         """Brings one layer there; returns its descriptor for the manifest."""
-        if layer.urls and "nondistributable" in media_type.as_oci(layer.media_type):
+        if media_type.stays_elsewhere(layer.media_type, layer.urls):
             self._report("exists", diff_id, layer.size, layer.size)  # it stays where it is
             return layer
         compression = self._packing.compression

@@ -14,7 +14,6 @@ from fastlayers.oci.document import History, ImageConfig, RuntimeConfig
 from fastlayers.oci.platform import Platform
 from fastlayers.oci.reference import Reference
 
-from .copy import store_image
 from .input import (
     HEAD_BYTES,
     Replay,
@@ -26,6 +25,7 @@ from .input import (
     regular_descriptor,
 )
 from .source import ImageSource, OnBytes, Progress
+from .store_writer import store_image
 
 if TYPE_CHECKING:
     from fastlayers._core import LayerInfo

@@ -1,7 +1,8 @@
 """The shape every place an image can come from has: documents, and layers that ingest themselves.
 
-A registry, an archive and a layout directory each make an `ImageSource`; `copy.store_image` puts
-it into a store. Transports never print: they tell a progress callable what happens.
+A registry, an archive and a layout directory each make an `ImageSource`, and
+`store_writer.store_image` puts it into a store. Transports never print: they tell a progress
+callable what happens.
 """
 
 from __future__ import annotations

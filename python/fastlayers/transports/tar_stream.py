@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import tarfile
+from collections.abc import Iterable
 from typing import IO
 
 from fastlayers import _core
@@ -60,6 +61,19 @@ class TarStream:
                 self._copy(source, path, copied, size)
         finally:
             os.close(source)
+        self._pad(_BLOCK)
+
+    def add_pieces(self, name: str, size: int, pieces: Iterable[bytes]) -> None:
+        """A file from its pieces, which must have the expected size together."""
+        self._header(name, tarfile.REGTYPE, 0o644, size)
+        left = size
+        for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                break
+            self._write(memoryview(piece))
+        if left:
+            raise CorruptError(f"{name} has not the {size} bytes it should have")
         self._pad(_BLOCK)
 
     def finish(self) -> None:

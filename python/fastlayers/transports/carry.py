@@ -1,0 +1,237 @@
+"""`copy`: an image from any place to any other, without a store where neither end is one.
+
+Documents and blobs are copied as they are, so that every digest stays what it was; but from the
+store to a registry an image is pushed, its plain layers compressed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from fastlayers.errors import CorruptError, InvalidError, NotFoundError
+from fastlayers.oci import media_type
+from fastlayers.oci.document import Descriptor, Index, Manifest
+
+from .archive import Archive
+from .destination import (
+    ArchiveDestination,
+    Destination,
+    LayoutDestination,
+    Plan,
+    RegistryDestination,
+    missing_folder,
+)
+from .detect import read_images
+from .directory import Directory
+from .location import Location
+from .origin import (
+    DockerArchiveOrigin,
+    LayoutOrigin,
+    Origin,
+    RegistryOrigin,
+    StoreOrigin,
+)
+from .parallel import run_all
+from .registry import RegistryClient
+from .registry_writer import Packing, push
+from .selection import INDEX_DEPTH, select_manifest
+from .session import Session
+from .source import Event
+from .spool import open_seekable
+from .store_writer import store_image
+
+if TYPE_CHECKING:
+    from fastlayers.image import Image
+    from fastlayers.oci.platform import Platform
+    from fastlayers.store import Store
+
+    from .file_layer import Files
+    from .source import ImageSource, Progress
+
+
+def copy(
+    store: Store,
+    source: Location,
+    target: Location,
+    *,
+    platform: Platform | None = None,
+    every_platform: bool = False,
+    progress: Progress | None = None,
+) -> str:
+    """Copies an image; returns the digest of what now lies at the target."""
+    if every_platform and "store" in (source.transport, target.transport):
+        raise InvalidError("the store holds images for one platform: leave --all out")
+    if target.transport == "store":
+        return _into_store(store, source, target, platform, progress).digest
+    if (source.transport, target.transport) == ("store", "docker"):
+        image = store.image(source.name)
+        packing = Packing.of(image, None, None)
+        return push(store, image, [target.reference], packing, progress).digest
+    with _opened(store, source, platform) as origin:
+        plan = _plan(origin, platform, every_platform)
+        with _target(target, origin.repository) as destination:
+            _copy_layers(origin, destination, plan, progress)
+            destination.finish(plan)
+    return plan.root.digest
+
+
+def _into_store(
+    store: Store,
+    source: Location,
+    target: Location,
+    platform: Platform | None,
+    progress: Progress | None,
+) -> Image:
+    store.prepare()
+    name = target.reference.name
+    if source.transport == "store":
+        image = store.image(source.name)
+        store.tag(image, name)
+        return image
+    if source.transport == "docker":
+        with RegistryClient(source.reference.registry, local=store.small_blob) as client:
+            found = client.resolve(source.reference, platform)
+            found.names = [name]
+            return store_image(store, found, progress)
+    with _files(store, source) as files:
+        found = _choose(source, read_images(files, platform))
+        found.names = [name]
+        return store_image(store, found, progress)
+
+
+def _choose(source: Location, images: list[ImageSource]) -> ImageSource:
+    """The image of an archive or folder that is meant."""
+    if source.name:
+        full = source.reference.name
+        tag = f":{source.name}"  # a layout's names may be tags alone
+        images = [
+            x for x in images if full in x.names or any(name.endswith(tag) for name in x.names)
+        ]
+    if not images:
+        raise NotFoundError(f"{source.path}: no image is called {source.name!r}")
+    if len(images) > 1:
+        names = ", ".join(name for image in images for name in image.names[:1])
+        raise InvalidError(f"{source.path} has several images: say which of {names}")
+    return images[0]
+
+
+@contextlib.contextmanager
+def _files(store: Store, location: Location) -> Iterator[Files]:
+    path = location.path
+    if not os.path.exists(path):
+        raise NotFoundError(f"{path}: no such file or directory")
+    if os.path.isdir(path):
+        yield Directory(path)
+        return
+    store.prepare()  # a compressed archive is unpacked in it
+    with open_seekable(store.root, path) as descriptor:
+        yield Archive(descriptor, path)
+
+
+@contextlib.contextmanager
+def _opened(store: Store, location: Location, platform: Platform | None) -> Iterator[Origin]:
+    if location.transport == "docker":
+        session = Session(location.reference.registry)
+        try:
+            yield RegistryOrigin(session, location.reference)
+        finally:
+            session.close()
+    elif location.transport == "store":
+        with store.working():
+            yield StoreOrigin(store.image(location.name))
+    else:
+        with _files(store, location) as files:
+            if location.transport == "docker-archive":
+                yield DockerArchiveOrigin(files, location.name)
+            else:
+                yield LayoutOrigin(files, location.name, platform)
+
+
+@contextlib.contextmanager
+def _target(location: Location, repository: str) -> Iterator[Destination]:
+    if location.transport == "docker":
+        session = Session(location.reference.registry)
+        try:
+            yield RegistryDestination(session, location.reference, repository)
+        finally:
+            session.close()
+        return
+    missing_folder(location.path)
+    if location.transport == "oci":
+        yield LayoutDestination(location.path, location.name)
+    else:
+        yield ArchiveDestination(location.path, location.name, location.transport)
+
+
+def _plan(origin: Origin, platform: Platform | None, every_platform: bool) -> Plan:
+    """Reads all the documents."""
+    root = origin.root()
+    depth = 0
+    while isinstance(root, Index) and not every_platform:
+        root = origin.child(select_manifest(root.manifests, platform, origin.label))
+        depth += 1
+        if depth > INDEX_DEPTH:
+            raise CorruptError(f"{origin.label}: its indexes are nested too deeply")
+    plan = Plan(root, {}, {})
+    _add(plan, origin, root, 0)
+    return plan
+
+
+def _add(plan: Plan, origin: Origin, found: Manifest | Index, depth: int) -> None:
+    if isinstance(found, Manifest):
+        config = found.config
+        plan.documents.setdefault(config.digest, (config, origin.small(config)))
+        for layer in found.layers:
+            if not media_type.stays_elsewhere(layer.media_type, layer.urls):
+                plan.layers.setdefault(layer.digest, layer)
+        return
+    if depth > INDEX_DEPTH:
+        raise CorruptError(f"{origin.label}: its indexes are nested too deeply")
+    for descriptor in found.manifests:
+        if descriptor.digest not in plan.documents:
+            inner = origin.child(descriptor)
+            _add(plan, origin, inner, depth + 1)
+            known = Descriptor(inner.media_type, inner.digest, len(inner.raw))
+            plan.documents[descriptor.digest] = (known, inner.raw)
+
+
+def _copy_layers(
+    origin: Origin, destination: Destination, plan: Plan, progress: Progress | None
+) -> None:
+    cancelled = threading.Event()
+    reporting = threading.Lock()
+
+    def report(kind: str, layer: Descriptor, taken: int) -> None:
+        if progress is not None:
+            source = origin.repository.partition("/")[2] if kind == "mounted" else ""
+            with reporting:
+                progress(Event(kind, layer.digest, taken, layer.size, source))
+
+    def job(layer: Descriptor) -> Callable[[], None]:
+        def work() -> None:
+            there = destination.has(layer)
+            if there:
+                report(there, layer, layer.size)
+                return
+            report("start", layer, 0)
+            destination.put(
+                layer, origin.blob(layer), lambda taken: report("transfer", layer, taken)
+            )
+            report("done", layer, layer.size)
+
+        return work
+
+    # The largest first: it must not be what all others wait for in the end.
+    order = sorted(plan.layers.values(), key=lambda layer: -layer.size)
+    if destination.at_once == 1:
+        order = list(plan.layers.values())
+    run_all(
+        [job(layer) for layer in order],
+        workers=destination.at_once,
+        cancelled=cancelled,
+        abort=destination.abort,
+    )

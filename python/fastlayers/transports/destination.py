@@ -1,0 +1,284 @@
+"""Where an image can be copied to without a store. What is reported done is there, whole."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from fastlayers.errors import (
+    ConflictError,
+    DigestMismatchError,
+    FastlayersError,
+    NotFoundError,
+    UnsupportedError,
+)
+from fastlayers.host import host_error, make_directory, read_file, sync_directory, write_file
+from fastlayers.oci.document import Descriptor, Index, Manifest
+from fastlayers.oci.reference import Reference
+
+from .archive_writer import LAYOUT, Entry, add_documents, open_output
+from .oci_layout import FULL_NAME, REF_NAME, blob_path_of
+from .session import Session, Step
+from .tar_stream import TarStream
+from .upload import BlobUpload
+
+if TYPE_CHECKING:
+    from .upload import BlobToSend
+
+OnBytes = Callable[[int], None]
+
+
+class Plan(NamedTuple):
+    """All of what is copied. `documents` are manifests and configs, what they name before them."""
+
+    root: Manifest | Index
+    documents: dict[str, tuple[Descriptor, bytes]]
+    layers: dict[str, Descriptor]
+
+
+class Destination(Protocol):
+    """A place that takes one image."""
+
+    at_once: int  # layers that it takes at the same time
+
+    def has(self, layer: Descriptor) -> str:
+        """How a layer came to be there already: "exists", "mounted", or "" if it is not."""
+        ...
+
+    def put(self, layer: Descriptor, blob: BlobToSend, on_bytes: OnBytes) -> None:
+        """Takes a layer, verified."""
+        ...
+
+    def finish(self, plan: Plan) -> None:
+        """Takes the documents, when all layers are there, and gives the image its name."""
+        ...
+
+    def abort(self) -> None:
+        """Makes what runs in other threads fail soon."""
+        ...
+
+
+class RegistryDestination:
+    """A repository of a registry."""
+
+    at_once = 3
+
+    def __init__(self, session: Session, reference: Reference, source: str) -> None:
+        """`source` is the repository that is copied from ("host/path"), or ""."""
+        self._session = session
+        self._reference = reference
+        self._upload = BlobUpload(session, reference.repository)
+        host, _, path = source.partition("/")
+        self._source = path if host == reference.registry else ""
+        self._locations: dict[str, str] = {}
+
+    def has(self, layer: Descriptor) -> str:
+        if self._upload.has(layer.digest):
+            return "exists"
+        if self._source and self._source != self._reference.repository:
+            try:
+                location = self._upload.mount(layer.digest, self._source)
+            except FastlayersError:  # a registry that cannot mount can be sent the blob
+                return ""
+            if not location:
+                return "mounted"
+            self._locations[layer.digest] = location
+        return ""
+
+    def put(self, layer: Descriptor, blob: BlobToSend, on_bytes: OnBytes) -> None:
+        self._upload.send(blob, self._locations.pop(layer.digest, ""), on_bytes)
+
+    def finish(self, plan: Plan) -> None:
+        for descriptor, raw in plan.documents.values():
+            if descriptor.is_document:
+                self._put_manifest(descriptor.digest, descriptor.media_type, raw)
+            elif not self._upload.has(descriptor.digest):
+                self._upload.send(_Bytes(descriptor, raw), "", lambda taken: None)
+        tag = self._reference.digest or self._reference.tag_or_default
+        self._put_manifest(tag, plan.root.media_type, plan.root.raw)
+
+    def _put_manifest(self, name: str, kind: str, raw: bytes) -> None:
+        repository = self._reference.repository
+        step = Step(f"put the manifest {name} of {repository}", repository, "", "pull,push")
+        response = self._session.send(
+            "PUT", f"/v2/{repository}/manifests/{name}", step, {"Content-Type": kind},
+            answers=(201, 202), body=raw,
+        )  # fmt: skip
+        stored = response.headers.get("Docker-Content-Digest", "").strip()
+        self._session.release(response)
+        expected = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+        if stored not in ("", expected):
+            raise DigestMismatchError(
+                f"registry {self._session.registry}: it stored the manifest {expected} of "
+                f"{repository} as {stored}"
+            )
+
+    def abort(self) -> None:
+        self._session.abort()
+
+
+class _Bytes:
+    def __init__(self, descriptor: Descriptor, raw: bytes) -> None:
+        self.digest, self.size, self._raw = descriptor.digest, descriptor.size, raw
+
+    def pieces(self, offset: int) -> Iterator[bytes]:
+        yield self._raw[offset:]
+
+
+class LayoutDestination:
+    """A folder with an OCI layout, made if it is not there; other images in it stay."""
+
+    at_once = 3
+
+    def __init__(self, path: str, name: str) -> None:
+        self._path = path
+        self._name = name
+        self._prepare()
+
+    def _prepare(self) -> None:
+        marker = os.path.join(self._path, "oci-layout")
+        if os.path.isdir(self._path) and os.listdir(self._path) and not os.path.exists(marker):
+            raise ConflictError(f"{self._path} is a folder with other things in it")
+        make_directory(self._path)
+        make_directory(os.path.join(self._path, "blobs", "sha256"))
+        if not os.path.exists(marker):
+            write_file(marker, LAYOUT, sync=True)
+
+    def _full(self, digest: str) -> str:
+        return os.path.join(self._path, blob_path_of(digest))
+
+    def has(self, layer: Descriptor) -> str:
+        try:
+            there = os.stat(self._full(layer.digest)).st_size == layer.size
+        except OSError:
+            there = False
+        return "exists" if there else ""
+
+    def put(self, layer: Descriptor, blob: BlobToSend, on_bytes: OnBytes) -> None:
+        target = self._full(layer.digest)
+        beside = f"{target}.{os.urandom(6).hex()}.new"
+        try:
+            with open(beside, "xb", buffering=0) as file:
+                for piece in _verified(layer, blob, on_bytes):
+                    view = memoryview(piece)
+                    while view:
+                        view = view[file.write(view) :]
+                os.fsync(file.fileno())
+            os.replace(beside, target)
+            sync_directory(os.path.dirname(target))
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                os.unlink(beside)
+            if isinstance(error, OSError):
+                raise host_error("cannot write", error) from None
+            raise
+
+    def finish(self, plan: Plan) -> None:
+        for descriptor, raw in plan.documents.values():
+            write_file(self._full(descriptor.digest), raw, sync=True)
+        root = plan.root
+        write_file(self._full(root.digest), root.raw, sync=True)
+        entry = Descriptor(root.media_type, root.digest, len(root.raw))
+        if self._name:
+            entry = entry.with_annotations(_annotations(self._name))
+        path = os.path.join(self._path, "index.json")
+        lock = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            known = read_file(path)
+            entries = [] if known is None else list(Index.parse(known).manifests)
+            kept = [old for old in entries if not self._is_replaced(old, entry)]
+            write_file(path, Index.build([*kept, entry]).raw, sync=True)
+        finally:
+            os.close(lock)
+
+    def _is_replaced(self, old: Descriptor, new: Descriptor) -> bool:
+        name = old.annotations.get(REF_NAME, "")
+        return name == self._name if self._name else not name and old.digest == new.digest
+
+    def abort(self) -> None:
+        """Nothing to wake."""
+
+
+def _annotations(name: str) -> dict[str, str]:
+    """How a layout calls an image: by the words it was given, which is a tag for many tools."""
+    return {REF_NAME: name}
+
+
+class ArchiveDestination:
+    """A tar archive, written when all that it is to hold is known."""
+
+    at_once = 1
+
+    def __init__(self, path: str, name: str, kind: str) -> None:
+        self._path = path
+        self._name = name
+        self._is_docker = kind == "docker-archive"
+        self._waiting: list[tuple[Descriptor, BlobToSend, OnBytes]] = []
+        if os.path.exists(path) and os.path.isfile(path) and os.path.getsize(path):
+            raise ConflictError(f"{path} is there already; an archive is not added to")
+
+    def has(self, layer: Descriptor) -> str:
+        return ""
+
+    def put(self, layer: Descriptor, blob: BlobToSend, on_bytes: OnBytes) -> None:
+        self._waiting.append((layer, blob, on_bytes))
+
+    def finish(self, plan: Plan) -> None:
+        root = plan.root
+        if self._is_docker and not isinstance(root, Manifest):
+            raise UnsupportedError(
+                "a docker archive holds images for one platform: leave --all out"
+            )
+        with open_output(self._path) as out:
+            stream = TarStream(out)
+            if isinstance(root, Manifest):
+                names = [Reference.parse(self._name)] if self._name else []
+                add_documents(stream, [Entry(root, tuple(names))], docker=self._is_docker)
+            else:
+                stream.add_bytes("oci-layout", LAYOUT)
+                entry = Descriptor(root.media_type, root.digest, len(root.raw))
+                if self._name:
+                    name = Reference.parse(self._name)
+                    full = {FULL_NAME: name.name, REF_NAME: name.tag_or_default}
+                    entry = entry.with_annotations(full)
+                stream.add_bytes("index.json", Index.build([entry]).raw)
+                stream.add_directory("blobs")
+                stream.add_directory("blobs/sha256")
+            for descriptor, raw in plan.documents.values():
+                stream.add_bytes(blob_path_of(descriptor.digest), raw)
+            stream.add_bytes(blob_path_of(root.digest), root.raw)
+            for layer, blob, on_bytes in self._waiting:
+                pieces = _verified(layer, blob, on_bytes)
+                stream.add_pieces(blob_path_of(layer.digest), layer.size, pieces)
+            stream.finish()
+
+    def abort(self) -> None:
+        """Nothing to wake."""
+
+
+def _verified(layer: Descriptor, blob: BlobToSend, on_bytes: OnBytes) -> Iterator[bytes]:
+    """The bytes of a layer; DigestMismatchError at their end if they are not what is said."""
+    hashed = hashlib.sha256()
+    taken = 0
+    for piece in blob.pieces(0):
+        hashed.update(piece)
+        taken += len(piece)
+        yield piece
+        on_bytes(taken)
+    found = f"sha256:{hashed.hexdigest()}"
+    if (found, taken) != (layer.digest, layer.size):
+        raise DigestMismatchError(
+            f"layer {layer.digest} of {layer.size} bytes has {taken} bytes and the digest {found}"
+        )
+
+
+def missing_folder(path: str) -> None:
+    """Says early that a file cannot be made."""
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise NotFoundError(f"{folder}: no such directory")

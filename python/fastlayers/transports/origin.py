@@ -1,0 +1,245 @@
+"""Where an image can be copied from without a store: its documents and blobs, as they lie there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from fastlayers import _core
+from fastlayers.errors import DigestMismatchError, InvalidError, NotFoundError, UnsupportedError
+from fastlayers.oci import document, media_type
+from fastlayers.oci.digest import digest_of
+from fastlayers.oci.document import DOCUMENT_LIMIT, Descriptor, Index, Manifest
+from fastlayers.oci.reference import Reference
+
+from .docker_archive import full_name, read_docker_archive
+from .download import BlobDownload
+from .file_layer import FileLayer, Files
+from .input import HEAD_BYTES, compression_of
+from .oci_layout import FULL_NAME, REF_NAME, blob_path_of, read_document
+from .registry import RegistryClient
+from .registry_writer import StoredBlob
+from .selection import select_manifest
+from .session import Session
+
+if TYPE_CHECKING:
+    from fastlayers.image import Image
+    from fastlayers.oci.platform import Platform
+
+    from .archive import Slice
+    from .upload import BlobToSend
+
+_PIECE_BYTES = 1 << 20
+
+
+class Origin(Protocol):
+    """One image, or the index of several."""
+
+    label: str
+    repository: str  # "host/path" in a registry, else ""
+
+    def root(self) -> Manifest | Index:
+        """The document that stands for all of it."""
+        ...
+
+    def child(self, descriptor: Descriptor) -> Manifest | Index:
+        """A document that an index names, verified."""
+        ...
+
+    def small(self, descriptor: Descriptor) -> bytes:
+        """A config, verified."""
+        ...
+
+    def blob(self, descriptor: Descriptor) -> BlobToSend:
+        """A layer; whoever takes it verifies it."""
+        ...
+
+
+class RegistryOrigin:
+    """A repository."""
+
+    def __init__(self, session: Session, reference: Reference) -> None:
+        self.label = reference.familiar
+        self.repository = reference.repository_name
+        self._session = session
+        self._reference = reference
+        self._client = RegistryClient(reference.registry, session=session)
+
+    def root(self) -> Manifest | Index:
+        return self._client.root(self._reference)
+
+    def child(self, descriptor: Descriptor) -> Manifest | Index:
+        return self._client.child(self._reference, descriptor)
+
+    def small(self, descriptor: Descriptor) -> bytes:
+        return self._client.document(self._reference.repository, descriptor)
+
+    def blob(self, descriptor: Descriptor) -> BlobToSend:
+        return _ServedBlob(self._session, self._reference.repository, descriptor)
+
+
+class _ServedBlob:
+    def __init__(self, session: Session, repository: str, descriptor: Descriptor) -> None:
+        self._session, self._repository, self._descriptor = session, repository, descriptor
+        self.digest, self.size = descriptor.digest, descriptor.size
+
+    def pieces(self, offset: int) -> Iterator[bytes]:
+        return BlobDownload(self._session, self._repository, self._descriptor).chunks(offset)
+
+
+class StoreOrigin:
+    """An image of the store."""
+
+    repository = ""
+
+    def __init__(self, image: Image) -> None:
+        self.label = image.tags[0] if image.tags else image.id
+        self._image = image
+
+    def root(self) -> Manifest | Index:
+        return self._image.manifest
+
+    def child(self, descriptor: Descriptor) -> Manifest | Index:
+        raise NotFoundError(f"{self.label}: the store has no {descriptor.digest}")
+
+    def small(self, descriptor: Descriptor) -> bytes:
+        return _core.read_blob(self._image.store.root, descriptor.digest, DOCUMENT_LIMIT)
+
+    def blob(self, descriptor: Descriptor) -> BlobToSend:
+        return StoredBlob(self._image.store.root, descriptor)
+
+
+class LayoutOrigin:
+    """An OCI layout, in a folder or an archive. `name` is a ref.name, a tag or a full name."""
+
+    repository = ""
+
+    def __init__(self, files: Files, name: str, platform: Platform | None) -> None:
+        self.label = f"{files.label}:{name}" if name else files.label
+        self._files = files
+        self._name = name
+        self._platform = platform
+
+    def root(self) -> Manifest | Index:
+        index = Index.parse(self._files.read("index.json", DOCUMENT_LIMIT))
+        found = [entry for entry in index.manifests if self._is_wanted(entry)]
+        if not found:
+            raise NotFoundError(f"{self._files.label}: no image is called {self._name!r}")
+        if len({entry.digest for entry in found}) > 1:
+            if len({_names(entry) for entry in found}) > 1:
+                names = ", ".join(sorted(name for entry in found for name in _names(entry)[:1]))
+                raise InvalidError(f"{self._files.label} has several images: say which of {names}")
+            found = [select_manifest(found, self._platform, self._files.label)]
+        return self.child(found[0])
+
+    def _is_wanted(self, entry: Descriptor) -> bool:
+        return not self._name or not {self._name, _full(self._name)}.isdisjoint(_names(entry))
+
+    def child(self, descriptor: Descriptor) -> Manifest | Index:
+        return document.parse(read_document(self._files, descriptor), descriptor.media_type)
+
+    def small(self, descriptor: Descriptor) -> bytes:
+        return read_document(self._files, descriptor)
+
+    def blob(self, descriptor: Descriptor) -> BlobToSend:
+        path = blob_path_of(descriptor.digest)
+        return _FileBlob(self._files, path, descriptor.digest, descriptor.size)
+
+
+def _full(name: str) -> str:
+    """The name written out, as archives give it; itself, if it is none."""
+    try:
+        return Reference.parse(name).name
+    except InvalidError:
+        return name
+
+
+def _names(entry: Descriptor) -> tuple[str, ...]:
+    found = (entry.annotations.get(REF_NAME, ""), entry.annotations.get(FULL_NAME, ""))
+    return tuple(name for name in found if name)
+
+
+class _FileBlob:
+    def __init__(self, files: Files, path: str, digest: str, size: int) -> None:
+        self._files, self._path = files, path
+        self.digest, self.size = digest, size
+
+    def pieces(self, offset: int) -> Iterator[bytes]:
+        with self._files.open(self._path) as part:
+            if part.size != self.size:
+                raise DigestMismatchError(
+                    f"{self._files.label}: {self._path!r} has {part.size} bytes instead of "
+                    f"{self.size}"
+                )
+            while offset < part.size:
+                count = min(_PIECE_BYTES, part.size - offset)
+                piece = os.pread(part.descriptor, count, part.offset + offset)
+                if not piece:
+                    raise DigestMismatchError(f"{self._files.label}: {self._path!r} is cut short")
+                yield piece
+                offset += len(piece)
+
+
+class DockerArchiveOrigin:
+    """An image of a `docker save` archive; one that has no manifest gets one of its own."""
+
+    repository = ""
+
+    def __init__(self, files: Files, name: str) -> None:
+        self.label = f"{files.label}:{name}" if name else files.label
+        self._files = files
+        wanted = full_name(files, name) if name else ""
+        sources = read_docker_archive(files)
+        found = [source for source in sources if not wanted or wanted in source.names]
+        if not found:
+            raise NotFoundError(f"{files.label}: no image is called {name!r}")
+        if len(found) > 1:
+            names = ", ".join(name for source in found for name in source.names[:1])
+            raise InvalidError(f"{files.label} has several images: say which of {names}")
+        self._source = found[0]
+        self._blobs: dict[str, BlobToSend] = {}
+
+    def root(self) -> Manifest | Index:
+        layers = [self._layer(layer) for layer in self._source.layers]
+        if self._source.manifest is not None:
+            return Manifest.parse(self._source.manifest)
+        raw = self._source.config
+        config = Descriptor(media_type.OCI_CONFIG, digest_of(raw), len(raw))
+        return Manifest.build(config, layers)
+
+    def _layer(self, layer: object) -> Descriptor:
+        assert isinstance(layer, FileLayer)
+        compression = "none"
+        with self._files.open(layer.path) as part:
+            compression = compression_of(os.pread(part.descriptor, HEAD_BYTES, part.offset))
+            digest = layer.digest
+            if not digest:
+                # A plain tar is called what its diff_id says: it is verified when it is taken.
+                digest = layer.diff_id if compression == "none" else _hash(part)
+            size = part.size
+        self._blobs[digest] = _FileBlob(self._files, layer.path, digest, size)
+        return Descriptor(media_type.LAYER_TYPES[compression], digest, size)
+
+    def child(self, descriptor: Descriptor) -> Manifest | Index:
+        raise UnsupportedError(f"{self.label}: a docker archive has no indexes")
+
+    def small(self, descriptor: Descriptor) -> bytes:
+        return self._source.config
+
+    def blob(self, descriptor: Descriptor) -> BlobToSend:
+        return self._blobs[descriptor.digest]
+
+
+def _hash(part: Slice) -> str:
+    hashed = hashlib.sha256()
+    offset = 0
+    while offset < part.size:
+        piece = os.pread(part.descriptor, _PIECE_BYTES, part.offset + offset)
+        piece = piece[: part.size - offset]
+        if not piece:
+            break
+        hashed.update(piece)
+        offset += len(piece)
+    return f"sha256:{hashed.hexdigest()}"
