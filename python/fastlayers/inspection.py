@@ -11,21 +11,41 @@ from fastlayers.volume import source_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from fastlayers.container import Container
     from fastlayers.image import Image
+    from fastlayers.oci.document import Descriptor, ImageConfig
     from fastlayers.oci.runtime import RuntimeConfig
 
 
 def inspect_image(image: Image) -> dict[str, Any]:
     """An image as `docker image inspect` shows it."""
-    config = image.config
+    return image_document(
+        image.config,
+        image.descriptor,
+        image.tags,
+        image.repo_digests,
+        image.size,
+        {"Data": None, "Name": image.store.known_backend},
+    )
+
+
+def image_document(
+    config: ImageConfig,
+    descriptor: Descriptor,
+    tags: Sequence[str],
+    repo_digests: Sequence[str],
+    size: int,
+    graph_driver: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """What an image's own documents say of it. `descriptor` is of its manifest."""
     history = config.history
     about: dict[str, Any] = {
-        "Id": image.id,
-        "RepoTags": list(image.tags),
-        "RepoDigests": list(image.repo_digests),
+        "Id": config.digest,
+        "RepoTags": list(tags),
+        "RepoDigests": list(repo_digests),
         "Parent": "",
         "Comment": config.comment or (history[-1].comment if history else ""),
         "Created": config.created,
@@ -34,11 +54,11 @@ def inspect_image(image: Image) -> dict[str, Any]:
         "Config": _shown_config(config.runtime),
         "Architecture": config.architecture,
         "Os": config.os,
-        "Size": image.size,
-        "GraphDriver": {"Data": None, "Name": image.store.known_backend},
+        "Size": size,
+        "GraphDriver": graph_driver,
         "RootFS": {"Type": "layers", "Layers": list(config.diff_ids)},
         "Metadata": {"LastTagTime": ZERO},
-        "Descriptor": image.descriptor.to_json(),
+        "Descriptor": descriptor.to_json(),
     }
     if config.variant:
         about["Variant"] = config.variant

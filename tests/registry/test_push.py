@@ -6,11 +6,13 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from tests import busybox_root
 from tests.command_line import CommandLine
+from tests.fake_registry import Answer, FakeRegistry, Request
 from tests.oci_layout import digest_of
 from tests.real_registry import PASSWORD, USER, make_certificate, running
 from tests.registry.server import Registry, serving
@@ -186,3 +188,55 @@ def test_tls(fresh: CommandLine, tmp_path: Path) -> None:
         other = CommandLine(tmp_path / "other", extra={"SSL_CERT_FILE": str(certificate)})
         other.must("pull", "-q", name)
         assert other.must("inspect", "-f", "{{.Id}}", name).out.strip() == made
+
+
+def test_an_image_is_looked_at_where_it_is(
+    registry: Registry, fresh: CommandLine, tmp_path: Path
+) -> None:
+    name = f"{registry.address}/looked/at"
+    made = make(fresh, f"{name}:1")
+    for tag in ("1", "2", "3"):
+        fresh.must("tag", f"{name}:1", f"{name}:{tag}")
+        fresh.must("push", "-q", f"{name}:{tag}")
+    other = CommandLine(tmp_path / "other")
+    start = len(registry.requests())
+    (document,) = json.loads(other.must("inspect", f"docker://{name}:1").out)
+    (local,) = json.loads(fresh.must("inspect", f"{name}:1").out)
+    assert document["Id"] == made
+    for key in ("Config", "RootFS", "Architecture", "Os", "Created", "RepoDigests"):
+        assert document[key] == local[key], key
+    assert document["RepoTags"] == [f"{name}:1"] and 0 < document["Size"] < local["Size"]
+    history = other.must("history", "--no-trunc", "--format", "{{.ID}} {{.CreatedBy}}",
+                         f"docker://{name}:1").lines  # fmt: skip
+    assert history[0].startswith(made) and len(history) == 2
+    assert other.must("images", "-aq").out == ""
+    assert all("/blobs/" not in r.path or document["Id"] in r.path
+               for r in registry.requests()[start:])  # fmt: skip
+    assert sorted(other.must("list-tags", name).lines) == ["1", "2", "3"]
+    shown = json.loads(other.must("list-tags", "--format", "json", f"docker://{name}").out)
+    assert (shown["Repository"], sorted(shown["Tags"])) == (name, ["1", "2", "3"])
+    other.must("copy", "-q", f"docker://{name}:1", f"oci:{tmp_path}/layout:x")
+    (copied,) = json.loads(other.must("inspect", f"oci:{tmp_path}/layout:x").out)
+    assert copied["Id"] == made and copied["RepoTags"] == []
+    for words in (["inspect", f"docker://{name}:9"], ["history", f"docker://{name}:9"],
+                  ["list-tags", f"{name}/absent"], ["inspect", "oci:absent"]):  # fmt: skip
+        assert other.fails(1, *words).err
+
+
+def test_tags_come_page_by_page(fresh: CommandLine) -> None:
+    with FakeRegistry().running() as many:
+        pages = {"": (["a", "b"], "b"), "b": (["c"], "c"), "c": (["d"], "")}
+
+        def page(request: Request) -> Answer | None:
+            if "/tags/list" not in request.path:
+                return None
+            last = dict(parse_qsl(urlsplit(request.path).query)).get("last", "")
+            tags, following = pages[last]
+            link = {"Link": f'</v2/app/tags/list?n=2&last={following}>; rel="next"'}
+            body = json.dumps({"name": "app", "tags": tags}).encode()
+            return Answer(body=body, headers=link if following else {})
+
+        many.hooks.append(page)
+        assert fresh.must("list-tags", f"{many.host}/app").lines == ["a", "b", "c", "d"]
+        pages["c"] = (["d"], "b")  # round in circles
+        assert fresh.must("list-tags", f"{many.host}/app").lines == ["a", "b", "c", "d"]

@@ -54,6 +54,7 @@ VERBS = {
     "info": "info",
     "inspect": "inspect",
     "kill": "kill",
+    "list-tags": "list_tags",
     "load": "load",
     "login": "login",
     "logout": "logout",

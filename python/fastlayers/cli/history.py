@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from fastlayers.cli import human, moment
 from fastlayers.cli.command import Call, Command
+from fastlayers.cli.elsewhere import image_or_remote
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.listing import Listing, format_flag
 
 if TYPE_CHECKING:
     from fastlayers.image import Image
+    from fastlayers.transports.remote import RemoteImage
 
 COMMAND = Command(
     "[OPTIONS] IMAGE",
@@ -38,7 +40,7 @@ _COMMAND_WIDTH = 45
 
 
 def run(call: Call) -> int:
-    image = call.store.image(call.args[0])
+    image = image_or_remote(call.store, call.args[0])
     readable = call.flags.enabled("human")
     when = "CreatedSince" if readable else "CreatedAt"
     listing = Listing("history", _HEADINGS, ("ID", when, "CreatedBy", "Size", "Comment"))
@@ -47,7 +49,7 @@ def run(call: Call) -> int:
     return 0
 
 
-def _rows(image: Image, *, readable: bool, full: bool) -> Iterator[dict[str, object]]:
+def _rows(image: Image | RemoteImage, *, readable: bool, full: bool) -> Iterator[dict[str, object]]:
     for step in image.history():
         created = moment.parse(step.created)
         command = step.created_by.replace("\t", " ")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastlayers.cli import one_line
 from fastlayers.cli.command import Call, Command, CommandError
+from fastlayers.cli.elsewhere import image_or_remote
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.template import (
     NO_LIST,
@@ -111,10 +112,12 @@ def _container(store: Store, name: str, with_size: bool) -> dict[str, object]:
 
 
 def _image(store: Store, name: str, with_size: bool) -> dict[str, object]:
-    return store.image(name).inspect()
+    return image_or_remote(store, name).inspect()
 
 
 def _any(store: Store, name: str, with_size: bool) -> dict[str, object]:
+    if name.startswith("docker://"):  # no container's name, and the registry says why not
+        return _image(store, name, with_size)
     for find in (_container, _image):
         try:
             return find(store, name, with_size)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .archive_writer import Wanted
     from .credentials import Credentials
+    from .remote import RemoteImage
     from .source import Event, Progress
 
 __all__ = [
@@ -29,9 +30,11 @@ __all__ = [
     "load",
     "login",
     "logout",
+    "look",
     "pull",
     "push",
     "save",
+    "tags",
 ]
 
 
@@ -141,6 +144,26 @@ def copy(
         every_platform=every_platform,
         progress=progress,
     )
+
+
+def look(store: Store, location: str, *, platform: str | Platform | None = None) -> RemoteImage:
+    """What an image anywhere says of itself; its layers are not read. Places are spelled as for
+    `copy`."""
+    from .location import Location
+    from .remote import look
+
+    return look(store, Location.parse(location), _platform(platform))
+
+
+def tags(repository: str) -> list[str]:
+    """The tags of a repository of a registry ("host/path", "ubuntu"), in the registry's order."""
+    from fastlayers.oci.reference import Reference
+
+    from .registry import RegistryClient
+
+    reference = Reference.parse(repository.removeprefix("docker://"))
+    with RegistryClient(reference.registry) as client:
+        return client.tags(reference)
 
 
 def load(

@@ -71,7 +71,7 @@ def copy(
         image = store.image(source.name)
         packing = Packing.of(image, None, None)
         return push(store, image, [target.reference], packing, progress).digest
-    with _opened(store, source, platform) as origin:
+    with opened(store, source, platform) as origin:
         plan = _plan(origin, platform, every_platform)
         with _target(target, origin.repository) as destination:
             _copy_layers(origin, destination, plan, progress)
@@ -133,7 +133,8 @@ def _files(store: Store, location: Location) -> Iterator[Files]:
 
 
 @contextlib.contextmanager
-def _opened(store: Store, location: Location, platform: Platform | None) -> Iterator[Origin]:
+def opened(store: Store, location: Location, platform: Platform | None) -> Iterator[Origin]:
+    """The image at a location, as long as the block runs."""
     if location.transport == "docker":
         session = Session(location.reference.registry)
         try:
@@ -167,15 +168,19 @@ def _target(location: Location, repository: str) -> Iterator[Destination]:
         yield ArchiveDestination(location.path, location.name, location.transport)
 
 
+def choose_manifest(origin: Origin, platform: Platform | None) -> Manifest:
+    """The image of an origin for a platform (None: this machine's)."""
+    root = origin.root()
+    for _ in range(INDEX_DEPTH):
+        if isinstance(root, Manifest):
+            return root
+        root = origin.child(select_manifest(root.manifests, platform, origin.label))
+    raise CorruptError(f"{origin.label}: its indexes are nested too deeply")
+
+
 def _plan(origin: Origin, platform: Platform | None, every_platform: bool) -> Plan:
     """Reads all the documents."""
-    root = origin.root()
-    depth = 0
-    while isinstance(root, Index) and not every_platform:
-        root = origin.child(select_manifest(root.manifests, platform, origin.label))
-        depth += 1
-        if depth > INDEX_DEPTH:
-            raise CorruptError(f"{origin.label}: its indexes are nested too deeply")
+    root = origin.root() if every_platform else choose_manifest(origin, platform)
     plan = Plan(root, {}, {})
     _add(plan, origin, root, 0)
     return plan

@@ -11,7 +11,7 @@ from fastlayers.errors import (
     RegistryError,
     UnsupportedError,
 )
-from fastlayers.oci import document, media_type
+from fastlayers.oci import document, fields, media_type
 from fastlayers.oci.digest import digest_of, is_digest
 from fastlayers.oci.document import DOCUMENT_LIMIT, ImageConfig, Index, Manifest
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fastlayers.oci.platform import Platform
     from fastlayers.oci.reference import Reference
 
+_TAGS_AT_ONCE = 1000
 # Labels that servers put on any file; the document itself then says what it is.
 _VAGUE_TYPES = ("", "application/json", "application/octet-stream", "text/plain")
 _SCHEMA1 = (media_type.DOCKER_SCHEMA1 + "+json", media_type.DOCKER_SCHEMA1 + "+prettyjws")
@@ -57,6 +58,27 @@ class RegistryClient:
 
     def __exit__(self, *_: object) -> None:
         self._session.close()
+
+    def tags(self, reference: Reference) -> list[str]:
+        """The tags of a repository, in the registry's order (distribution specification, "Listing
+        Tags")."""
+        step = Step(
+            f"list the tags of {reference.familiar_repository}",
+            reference.repository,
+            f"repository {reference.familiar_repository}",
+        )
+        path = f"/v2/{reference.repository}/tags/list?n={_TAGS_AT_ONCE}"
+        found: dict[str, None] = {}
+        while path:
+            response = self._session.get(path, step)
+            link = response.headers.get("Link", "")
+            page = fields.parse_object(self._session.read_document(response, step), step.missing)
+            before = len(found)
+            found.update(dict.fromkeys(fields.strings(page, "tags", step.missing) or ()))
+            if len(found) == before:
+                break  # no more, or a server that goes round in circles
+            path = _next_page(link)
+        return list(found)
 
     def root(self, reference: Reference) -> Manifest | Index:
         """What a reference names: one image, or the index of several."""
@@ -162,6 +184,12 @@ class RegistryClient:
                 f"digest {digest_of(raw)}"
             )
         return raw
+
+
+def _next_page(link: str) -> str:
+    """The target of a Link header with rel="next" (RFC 8288); "" if there is none."""
+    target, _, parameters = link.partition(">")
+    return target.lstrip(" <") if target.startswith("<") and "next" in parameters else ""
 
 
 def _sha256_header(value: str) -> str:
