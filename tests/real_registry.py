@@ -56,15 +56,21 @@ def running(
     *,
     password: bool = False,
     tls: tuple[Path, Path] | None = None,
+    clients: Path | None = None,
     access_log: bool = False,
 ) -> Iterator[str]:
     """Runs a registry whose data lie in `folder`; gives its host:port. Each request is a line
-    of `folder`/log if `access_log` says so."""
+    of `folder`/log if `access_log` says so. With `clients`, only who shows a certificate that this
+    one vouches for is served."""
     folder.mkdir(parents=True, exist_ok=True)
     host = f"127.0.0.1:{free_port()}"
     http: dict[str, object] = {"addr": host}
     if tls is not None:
-        http["tls"] = {"certificate": str(tls[0]), "key": str(tls[1])}
+        http["tls"] = {
+            "certificate": str(tls[0]),
+            "key": str(tls[1]),
+            **({"clientcas": [str(clients)]} if clients else {}),
+        }
     config: dict[str, object] = {
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},

@@ -177,17 +177,52 @@ def test_logins_that_fail(fresh: CommandLine, words: list[str], said: str) -> No
     assert "Succeeded" not in done.out
 
 
-def test_tls(fresh: CommandLine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("trust", ["ca", "verify", "certificate", "environment"])
+def test_tls(fresh: CommandLine, tmp_path: Path, trust: str) -> None:
     certificate, key = make_certificate(tmp_path / "tls")
-    with running(tmp_path / "registry", tls=(certificate, key)) as address:
+    clients = certificate if trust == "certificate" else None
+    with running(tmp_path / "registry", tls=(certificate, key), clients=clients) as address:
         name = f"{address}/secure:1"
         made = make(fresh, name)
         assert "its certificate is not trusted" in fresh.fails(1, "push", name).err
-        trusting = CommandLine(fresh.root, extra={"SSL_CERT_FILE": str(certificate)})
+        lines = {
+            "ca": f'ca = "{certificate}"',
+            "verify": "verify = false",
+            "certificate": f'ca = "{certificate}"\ncertificate = "{certificate}"\nkey = "{key}"',
+            "environment": "",
+        }
+        settings = tmp_path / "registries.toml"
+        settings.write_text(f'["{address}"]\n{lines[trust]}\n')
+        extra = {"FASTLAYERS_REGISTRIES": str(settings)}
+        if trust == "environment":
+            extra["SSL_CERT_FILE"] = str(certificate)
+        trusting = CommandLine(fresh.root, extra=extra)
         trusting.must("push", name)
-        other = CommandLine(tmp_path / "other", extra={"SSL_CERT_FILE": str(certificate)})
+        other = CommandLine(tmp_path / "other", extra=extra)
         other.must("pull", "-q", name)
         assert other.must("inspect", "-f", "{{.Id}}", name).out.strip() == made
+        if trust == "certificate":
+            settings.write_text(f'["{address}"]\n{lines["ca"]}\n')
+            assert "TLS failed" in other.fails(1, "pull", name).err
+
+
+def test_the_policy_of_a_pull(registry: Registry, fresh: CommandLine) -> None:
+    name = f"{registry.address}/policy:1"
+    make(fresh, name)
+    fresh.must("push", "-q", name)
+    fresh.must("rmi", name)
+    absent = fresh.fails(1, "pull", "--policy", "never", name)
+    assert f"No such image: {name}" in absent.err
+    start = len(registry.requests())
+    fresh.must("pull", "--policy=missing", name)
+    asked = len(registry.requests())
+    assert asked > start
+    assert fresh.must("pull", "--policy=missing", name).out == f"{name}\n"
+    assert fresh.must("pull", "--policy=never", name).out == f"{name}\n"
+    assert len(registry.requests()) == asked
+    fresh.must("pull", name)
+    assert len(registry.requests()) > asked
+    assert "must be one of always, missing, never" in fresh.call("pull", "--policy=x", name).err
 
 
 def test_an_image_is_looked_at_where_it_is(

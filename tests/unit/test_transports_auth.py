@@ -375,7 +375,9 @@ def test_no_password_goes_to_a_plain_token_service(tmp_path: Path, registry: str
     ],
 )
 def test_where_http_may_be_plain(
-    monkeypatch: pytest.MonkeyPatch, registry: str, expected: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, registry: str, expected: bool
 ) -> None:
-    monkeypatch.setenv("FASTLAYERS_INSECURE_REGISTRIES", "listed.test:5000, other.test")
+    settings = tmp_path / "registries.toml"
+    settings.write_text('["listed.test:5000"]\nhttp = true\n["other.test"]\nhttp = false\n')
+    monkeypatch.setenv("FASTLAYERS_REGISTRIES", str(settings))
     assert allows_plain_http(registry) is expected

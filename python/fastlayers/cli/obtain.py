@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastlayers.cli.command import Call
     from fastlayers.image import Image
     from fastlayers.oci.reference import Reference
+    from fastlayers.store import Store
 
 
 def image_to_run(call: Call, name: str) -> Image:
@@ -58,6 +59,12 @@ def pull(call: Call, reference: Reference, platform: str, *, stream: TextIO, kin
         progress.say(f"Digest: {_digest(image, reference)}")
         progress.say(f"Status: {status} for {reference.familiar}")
     return image
+
+
+def is_there(store: Store, reference: Reference, platform: str) -> bool:
+    """Whether the store has the image, for the platform ("": whatever it is for)."""
+    image = store.try_image(reference.name)
+    return image is not None and (not platform or _is_for(image, platform))
 
 
 def _for_platform(image: Image, name: str, platform: str) -> Image:

@@ -83,17 +83,14 @@ def pull(
     platform: str | Platform | None = None,
     progress: Progress | None = None,
 ) -> Image:
-    """Fetches an image from its registry; layers that the store has are not sent again."""
+    """Fetches an image from its registry, or from the first of its mirrors that can give it
+    (registries.toml); layers that the store has are not sent again."""
     from fastlayers.oci.reference import Reference
 
-    from .registry import RegistryClient
-    from .store_writer import store_image
+    from .puller import pull as fetch
 
     reference = Reference.parse(name) if isinstance(name, str) else name
-    store.prepare()
-    with RegistryClient(reference.registry, local=store.small_blob) as client:
-        source = client.resolve(reference, _platform(platform))
-        return store_image(store, source, progress)
+    return fetch(store, reference, _platform(platform), progress)
 
 
 def push(

@@ -18,6 +18,8 @@ import urllib3
 
 from fastlayers.errors import HostError, InvalidError, RegistryError, UnsupportedError
 
+from .settings import settings_of
+
 CONNECT_SECONDS = 15.0
 # A body may take as long as it likes as long as something arrives this often.
 INACTIVITY_SECONDS = 60.0
@@ -68,15 +70,25 @@ def is_loopback(registry: str) -> bool:
 
 
 def allows_plain_http(registry: str) -> bool:
-    """Whether http may be used: for loopback, and for what FASTLAYERS_INSECURE_REGISTRIES names."""
-    listed = os.environ.get("FASTLAYERS_INSECURE_REGISTRIES", "")
-    names = {name.strip() for name in listed.split(",")}
-    return is_loopback(registry) or registry in names
+    """Whether http may be used: for loopback, and where registries.toml says so."""
+    return is_loopback(registry) or settings_of(registry).http
 
 
 def _tls_context(registry: str) -> ssl.SSLContext:
-    """TLS with the system's authorities and those that Docker is set up to trust for a registry."""
+    """TLS with the system's authorities, those that Docker is set up to trust for a registry, and
+    what registries.toml says."""
     context = ssl.create_default_context()
+    settings = settings_of(registry)
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    try:
+        if settings.ca:
+            context.load_verify_locations(settings.ca)
+        if settings.certificate:
+            context.load_cert_chain(settings.certificate, settings.key or None)
+    except (OSError, ssl.SSLError) as error:
+        raise HostError(f"cannot use the certificates for {registry}: {error}") from None
     folder = os.path.join(_CERTIFICATE_FOLDER, registry)
     try:
         names = sorted(os.listdir(folder))
@@ -118,8 +130,9 @@ class Connections:
     ) -> urllib3.BaseHTTPResponse:
         """Sends one request; the response's body is yet to be read. Raises urllib3's errors."""
         origin = origin_of(url)
-        proxy = self._proxy_for(origin)
-        pool = self._pool(proxy, origin.host == urlsplit(f"//{api_host(self._registry)}").hostname)
+        own = origin.host == urlsplit(f"//{api_host(self._registry)}").hostname
+        proxy = self._proxy_for(origin, own)
+        pool = self._pool(proxy, own)
         return pool.request(
             method,
             url,
@@ -137,13 +150,17 @@ class Connections:
         for pool in self._pools.values():
             pool.clear()
 
-    def _proxy_for(self, origin: Origin) -> str:
-        if is_loopback(f"[{origin.host}]" if ":" in origin.host else origin.host):
+    def _proxy_for(self, origin: Origin, own_host: bool) -> str:
+        chosen = settings_of(self._registry).proxy if own_host else None
+        if chosen is None and is_loopback(
+            f"[{origin.host}]" if ":" in origin.host else origin.host
+        ):
             return ""
         proxies = urllib.request.getproxies_environment()
-        if urllib.request.proxy_bypass(origin.host):
+        if chosen is None and urllib.request.proxy_bypass(origin.host):
             return ""
-        proxy = proxies.get(origin.scheme) or proxies.get("all") or ""
+        proxy = chosen if chosen is not None else proxies.get(origin.scheme) or proxies.get("all")
+        proxy = proxy or ""
         if proxy and "://" not in proxy:
             proxy = f"http://{proxy}"
         if proxy and urlsplit(proxy).scheme not in ("http", "https"):

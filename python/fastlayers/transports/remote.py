@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastlayers.inspection import image_document
 from fastlayers.oci.document import Descriptor, ImageConfig, Manifest
 from fastlayers.oci.frozen import Frozen
 from fastlayers.oci.history import HistoryStep, steps
@@ -51,6 +50,8 @@ class RemoteImage(Frozen):
     def inspect(self) -> dict[str, Any]:
         """All about it, in the shape of `docker image inspect`; Size is of the layers as they lie
         there."""
+        from fastlayers.inspection import image_document
+
         manifest = self.manifest
         by_tag: list[str] = []
         by_digest: list[str] = []
