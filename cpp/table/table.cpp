@@ -48,14 +48,34 @@ bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t total) {
   return offset <= total && length <= total - offset;
 }
 
-void check_entry(const Entry& e, std::size_t index, std::size_t layers, std::uint64_t heap,
+// Paths are what the rules of layers rely on: relative, without a component that says nothing or
+// leads up, each a name that file systems take; the root is a directory.
+bool is_plain(std::string_view path, const Entry& e) {
+  if (path.empty()) {
+    return e.name_offset == 0 && (e.kind == Kind::directory || e.kind == Kind::opaque);
+  }
+  if (path.find('\0') != std::string_view::npos) return false;
+  for (std::size_t start = 0;;) {
+    const std::size_t slash = path.find('/', start);
+    const std::string_view part = path.substr(start, slash - start);
+    if (part.empty() || part == "." || part == ".." || part.size() > kMaxNameBytes) return false;
+    if (slash == std::string_view::npos) return e.name_offset == start;
+    start = slash + 1;
+  }
+}
+
+void check_entry(const Entry& e, std::size_t index, std::size_t layers, Bytes heap_bytes,
                  const std::string& path) {
+  const std::uint64_t heap = heap_bytes.size();
   const bool ok = inside(e.path_offset, e.path_length, heap) &&
                   inside(e.link_offset, e.link_length, heap) &&
                   inside(e.xattr_offset, e.xattr_length, heap) && e.name_offset <= e.path_length &&
                   (e.parent == kNoParent || e.parent < index) && e.mtime_nsec < 1000000000U &&
                   e.kind <= Kind::opaque && (e.layer < layers || layers == 0);
   if (!ok) damaged(path, "record " + std::to_string(index) + " is out of bounds");
+  if (!is_plain(as_text(heap_bytes.subspan(e.path_offset, e.path_length)), e)) {
+    damaged(path, "record " + std::to_string(index) + " has no proper path");
+  }
 }
 
 void check_header(const FileHeader& header, const std::string& path) {
@@ -230,7 +250,7 @@ Table Table::open(const std::string& path) {
   table.adopt_mapping();
   if (verified) return table;
   for (std::size_t i = 0; i < table.entries_.size(); ++i) {
-    check_entry(table.entries_[i], i, header.layer_count, header.heap_bytes, path);
+    check_entry(table.entries_[i], i, header.layer_count, table.heap_, path);
     table.passed(i);
   }
   verified_files().add(identity);
