@@ -7,6 +7,7 @@
 #include "base/profile.hpp"
 #include "diff/tree_tar.hpp"
 #include "sys/file.hpp"
+#include "sys/mount_api.hpp"
 #include "tar/text.hpp"
 #include "tree/walker.hpp"
 
@@ -19,7 +20,7 @@ bool is_whiteout(const struct stat& status) {
 }
 
 bool is_opaque(const tree::Found& found) {
-  const auto value = sys::get_xattr(found.own_fd, "trusted.overlay.opaque");
+  const auto value = sys::get_xattr(found.own_fd, sys::opaque_attribute());
   return value && *value == "y";
 }
 

@@ -1,7 +1,7 @@
 // What a container's upper directory says: its changes as a layer, and as a list.
 //
 // `below` is the merged table of the image's stack (nullptr: an empty image). The upper is an
-// overlayfs upper directory: character devices 0:0 delete, trusted.overlay.opaque hides.
+// overlayfs upper directory: character devices 0:0 delete, sys::opaque_attribute() hides.
 #pragma once
 
 #include <cstdint>

@@ -8,6 +8,7 @@
 #include "erofs/index.hpp"
 #include "layer/chain_plan.hpp"
 #include "layer/mount_points.hpp"
+#include "sys/mount_api.hpp"
 #include "sys/probe.hpp"
 #include "table/resolve.hpp"
 #include "tree/tree_writer.hpp"
@@ -260,7 +261,7 @@ std::vector<std::string> ChainStore::directories(const Stack& stack) const {
     if (!sys::exists(path)) build_tree(stack, depth);
     // An opaque root hides all layers below; overlayfs would not look, so they are left out.
     const sys::Fd tree = sys::open(path, O_RDONLY | O_DIRECTORY);
-    if (sys::get_xattr(tree.get(), "trusted.overlay.opaque")) result.clear();
+    if (sys::get_xattr(tree.get(), sys::opaque_attribute())) result.clear();
     result.push_back(path);
   }
   if (result.empty()) {

@@ -160,4 +160,10 @@ bool in_initial_user_namespace() {
   return words == "0 0 4294967295 ";
 }
 
+const std::string& opaque_attribute() {
+  static const std::string name =
+      in_initial_user_namespace() ? "trusted.overlay.opaque" : "user.overlay.opaque";
+  return name;
+}
+
 }  // namespace fastlayers::sys

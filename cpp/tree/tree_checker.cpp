@@ -5,7 +5,9 @@
 
 #include "digest/xxh3.hpp"
 #include "sys/file.hpp"
+#include "sys/mount_api.hpp"
 #include "sys/node.hpp"
+#include "tree/tree_writer.hpp"
 #include "tree/walker.hpp"
 
 namespace fastlayers::tree {
@@ -63,14 +65,15 @@ class Checker : public Visitor {
  private:
   bool is_same(const Entry& e, const Found& found) {
     const struct stat& status = found.status;
-    if ((status.st_mode & S_IFMT) != file_type(e.kind)) return false;
+    const bool stand_in = stands_in(e.kind) && status.st_size == 0;
+    if ((status.st_mode & S_IFMT) != (stand_in ? S_IFREG : file_type(e.kind))) return false;
     if (e.kind == Kind::whiteout) return status.st_rdev == 0;
     if (status.st_uid != e.uid || status.st_gid != e.gid || status.st_mtim.tv_sec != e.mtime_sec ||
         status.st_mtim.tv_nsec != static_cast<long>(e.mtime_nsec)) {
       return false;
     }
     if (e.kind != Kind::symlink && (status.st_mode & 07777) != e.mode) return false;
-    if (e.kind == Kind::character || e.kind == Kind::block) {
+    if (!stand_in && (e.kind == Kind::character || e.kind == Kind::block)) {
       if (sys::device_major(status) != e.dev_major || sys::device_minor(status) != e.dev_minor) {
         return false;
       }
@@ -108,7 +111,7 @@ class Checker : public Visitor {
       opened = sys::open_at(found.directory_fd, found.name, O_PATH);
       fd = opened.get();
     }
-    if (opaque && sys::get_xattr(fd, "trusted.overlay.opaque") != "y") return false;
+    if (opaque && sys::get_xattr(fd, sys::opaque_attribute()) != "y") return false;
     for (const auto& [name, value] : table_.xattrs(e)) {
       const auto got = sys::get_xattr(fd, std::string(name));
       if (got ? *got != value : name == "security.capability") return false;

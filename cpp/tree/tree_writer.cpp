@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/profile.hpp"
 #include "sys/file.hpp"
+#include "sys/mount_api.hpp"
 #include "sys/node.hpp"
 #include "tar/text.hpp"
 
@@ -156,7 +157,11 @@ class TreeWriter {
           if (options_.overlay_marks) sys::make_node_at(dir, name, S_IFCHR, 0, 0);
           break;
         default:
-          sys::make_node_at(dir, name, node_type(e.kind), e.dev_major, e.dev_minor);
+          if (stands_in(e.kind)) {
+            sys::open_at(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+          } else {
+            sys::make_node_at(dir, name, node_type(e.kind), e.dev_major, e.dev_minor);
+          }
           finish_other(dir, name, e);
       }
     });
@@ -234,10 +239,10 @@ class TreeWriter {
     const Entry& e = table_[index];
     const int fd = index == 0 ? root_fd_ : finishing_.enter(static_cast<std::uint32_t>(index));
     if (options_.overlay_marks && (e.flags & table::kOpaque) != 0 &&
-        !sys::set_xattr(fd, "trusted.overlay.opaque", "y")) {
+        !sys::set_xattr(fd, sys::opaque_attribute(), "y")) {
       throw Error(ErrorKind::unsupported,
-                  "the store's file system does not keep trusted.* attributes, which overlayfs "
-                  "needs; use another folder (--root)");
+                  "the store's file system does not keep " + sys::opaque_attribute() +
+                      ", which overlayfs needs; use another folder (--root)");
     }
     sys::set_owner(fd, e.uid, e.gid);
     for (const auto& [key, value] : table_.xattrs(e)) {
@@ -256,6 +261,11 @@ class TreeWriter {
 };
 
 }  // namespace
+
+bool stands_in(Kind kind) {
+  static const bool no_devices = !sys::in_initial_user_namespace();
+  return no_devices && (kind == Kind::character || kind == Kind::block);
+}
 
 void write_tree(const Table& table, int root_fd, const DataFile& data,
                 const WriteOptions& options) {

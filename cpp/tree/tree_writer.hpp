@@ -1,7 +1,7 @@
 // write_tree: a resolved table as a directory tree.
 //
 // With overlay marks, whiteouts become character devices 0:0 and opaque directories carry
-// trusted.overlay.opaque=y: the directory can then be a lower of an overlay. Directories are made
+// sys::opaque_attribute()=y: the directory can then be a lower of an overlay. Directories are made
 // first, then files by several threads, then hard links, then the attributes of directories (so
 // that their times stand). Every step works on directory descriptors, never on paths, so nothing
 // in a table can lead outside `root_fd`.
@@ -20,6 +20,10 @@ struct WriteOptions {
   bool overlay_marks = true;
   unsigned threads = 2;
 };
+
+// Nobody makes a device in a user namespace: an empty file stands in for it, so that the image can
+// be used and what is below stays hidden (EDGE-CASES G10).
+bool stands_in(table::Kind kind);
 
 // `root_fd` is an open, empty directory; it receives the root's own attributes too.
 void write_tree(const table::Table& table, int root_fd, const DataFile& data,
