@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "sys/file.hpp"
+#include "sys/mount_api.hpp"
 
 namespace fastlayers::sys {
 
@@ -23,6 +24,16 @@ timespec time_of(std::int64_t sec, std::uint32_t nsec) {
   time.tv_sec = sec;
   time.tv_nsec = nsec;
   return time;
+}
+
+[[noreturn]] void cannot_own(const std::string& what, unsigned uid, unsigned gid) {
+  const std::string ids = std::to_string(uid) + ":" + std::to_string(gid);
+  if (errno == EINVAL && !in_initial_user_namespace()) {
+    throw Error(ErrorKind::unsupported, what + " belongs to " + ids +
+                                            ", which this user namespace does not have; give it "
+                                            "more ids in /etc/subuid and /etc/subgid");
+  }
+  throw_errno("set the owner of " + what + " to " + ids);
 }
 
 }  // namespace
@@ -50,8 +61,7 @@ void make_link_at(int from_dir, const std::string& from, int to_dir, const std::
 
 void set_owner_at(int dir_fd, const std::string& name, unsigned uid, unsigned gid) {
   if (::fchownat(dir_fd, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) != 0) {
-    throw_errno("set the owner of " + name + " to " + std::to_string(uid) + ":" +
-                std::to_string(gid));
+    cannot_own(name, uid, gid);
   }
 }
 
@@ -76,7 +86,7 @@ bool set_xattr_at(int dir_fd, const std::string& name, const std::string& key,
 
 void set_owner(int fd, unsigned uid, unsigned gid) {
   if (::fchown(fd, uid, gid) != 0) {
-    throw_errno("set the owner to " + std::to_string(uid) + ":" + std::to_string(gid));
+    cannot_own("it", uid, gid);
   }
 }
 
