@@ -294,11 +294,14 @@ class Image(Frozen):
         self,
         file: Target,
         format: Literal["docker", "oci"] = "docker",
+        *,
+        since: Sequence[Image] = (),
     ) -> None:
-        """Writes it, with all its names, as an archive for `docker load` or as an OCI archive."""
+        """Writes it, with all its names, as an archive for `docker load` or as an OCI archive.
+        Layers of the images in `since` are left out: who loads it must have them."""
         from fastlayers import transports
 
-        transports.save(self.store, [self], file, format=format)
+        transports.save(self.store, [self], file, format=format, since=since)
 
     def push(
         self,

@@ -76,6 +76,19 @@ def test_saved_archives_load_into_an_empty_store(made: CommandLine, tmp_path: Pa
         assert other.must("run", "--rm", "made:1").out == "code\n"
 
 
+def test_only_the_rest_is_saved(made: CommandLine, tmp_path: Path) -> None:
+    other = CommandLine(tmp_path / "other")
+    base, rest = tmp_path / "base.tar", tmp_path / "rest.tar"
+    made.must("save", "-o", str(base), "box")
+    made.must("save", "--since", "box", "-o", str(rest), "made:1")
+    assert rest.stat().st_size < 200_000 < base.stat().st_size
+    assert "the store has no such layer" in other.fails(1, "load", "-i", str(rest)).err
+    other.must("load", "-i", str(base))
+    other.must("load", "-i", str(rest))
+    assert other.must("run", "--rm", "made:1").out == "code\n"
+    assert "No such image" in made.fails(1, "save", "--since", "absent", "-o", "x", "made:1").err
+
+
 def test_an_image_without_a_name_is_loaded_by_its_id(made: CommandLine, tmp_path: Path) -> None:
     identity = made.must("images", "-q", "--no-trunc", "made:1").out.strip()
     archive = made.must("save", identity)

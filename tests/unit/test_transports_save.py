@@ -15,6 +15,7 @@ from fastlayers.errors import CorruptError, FastlayersError, InvalidError
 from fastlayers.image import Image
 from fastlayers.store import Store
 from fastlayers.transports import load, save
+from tests.archive_shapes import leftovers
 from tests.image_parts import (
     Blob,
     Parts,
@@ -179,3 +180,24 @@ def test_an_image_is_saved_again_and_again_as_the_same_bytes(store: Store, tmp_p
     for number in range(3):
         image.save(tmp_path / f"{number}.tar")
     assert len({(tmp_path / f"{number}.tar").read_bytes() for number in range(3)}) == 1
+
+
+@pytest.mark.parametrize("format", ["docker", "oci"])
+def test_what_the_other_side_has_is_left_out(store: Store, tmp_path: Path, format: str) -> None:
+    base = put(store, image_of([Blob.gzip(layer_tar("base", 200_000))]), "base:1")
+    both = image_of([Blob.gzip(layer_tar("base", 200_000)), Blob.plain(layer_tar("top"))])
+    top = put(store, both, "top:1")
+    save(store, [top], tmp_path / "whole.tar", format=format)
+    save(store, [top], tmp_path / "rest.tar", format=format, since=[base])
+    assert (tmp_path / "rest.tar").stat().st_size < (tmp_path / "whole.tar").stat().st_size / 4
+    save(store, [base], tmp_path / "base.tar", format=format)
+
+    other = Store(str(tmp_path / "other"))
+    missing = digest_of(both.layers[0].data).partition(":")[2]
+    with pytest.raises(CorruptError, match=f"{missing}' is missing, and the store has no such"):
+        load(other, tmp_path / "rest.tar")
+    assert other.images() == [] and leftovers(other) == []
+    load(other, tmp_path / "base.tar")
+    [(name, image)] = load(other, tmp_path / "rest.tar")
+    assert (name, image.id, image.digest) == ("top:1", top.id, top.digest)
+    assert image.read("file-base") == base.read("file-base")

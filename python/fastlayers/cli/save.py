@@ -40,6 +40,7 @@ COMMAND = Command(
             check=_check_format,
         ),
         Flag("output", "o", "string", "Write to a file, instead of STDOUT"),
+        Flag("since", "", "list", "Leave out the layers of an image that the other side has"),
     ),
     arguments=(1, None),
     aliases=("image save", "save"),
@@ -58,6 +59,7 @@ def run(call: Call) -> int:
         wanted,
         output or sys.stdout.buffer,
         format=_FORMATS[call.flags.text("format")],
+        since=[call.store.image(name) for name in call.flags.all("since")],
     )
     return 0
 

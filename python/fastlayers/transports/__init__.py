@@ -210,11 +210,12 @@ def save(
     file: str | os.PathLike[str] | IO[bytes],
     *,
     format: str = "docker",
+    since: Sequence[Image] = (),
 ) -> None:
     """Writes images as one archive, "docker" or "oci". See `archive_writer.save`."""
     from . import archive_writer
 
-    archive_writer.save(store, images, file, format=format)
+    archive_writer.save(store, images, file, format=format, since=since)
 
 
 def _platform(value: str | Platform | None) -> Platform | None:

@@ -45,10 +45,12 @@ def save(
     file: str | os.PathLike[str] | IO[bytes],
     *,
     format: str = "docker",
+    since: Sequence[Image] = (),
 ) -> None:
     """Writes images to a tar file or an open binary file.
 
-    An image alone is saved with all its names, `(image, names)` with these only. A file that is
+    An image alone is saved with all its names, `(image, names)` with these only. The layers of
+    the images in `since` are left out: whoever loads the archive must have them. A file that is
     given by its path appears when it is complete, or not at all.
     """
     if format not in FORMATS:
@@ -59,7 +61,10 @@ def save(
     with store.working(), open_output(file) as out:
         stream = TarStream(out)
         add_documents(stream, entries, docker=format == "docker")
+        left_out = {layer.digest for image in since for layer in image.manifest.layers}
         for digest, size in _blobs(entries).items():
+            if digest in left_out:
+                continue
             stream.add_file(blob_path_of(digest), _core.blob_path(store.root, digest), size)
         stream.finish()
 

@@ -139,6 +139,8 @@ class BlobDownload:
 class RegistryLayer:
     """A layer in a registry (a `LayerSource`)."""
 
+    lacking = ""  # nobody knows before it is asked for
+
     def __init__(
         self, session: Session, repository: str, descriptor: Descriptor, diff_id: str
     ) -> None:

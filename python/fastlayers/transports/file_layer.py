@@ -73,5 +73,12 @@ class FileLayer:
                 on_bytes(part.size)
             return info
 
+    @property
+    def lacking(self) -> str:
+        """See LayerSource."""
+        if self._files.exists(self.path):
+            return ""
+        return f"{self._files.label}: {self.path!r} is missing, and the store has no such layer"
+
     def abort(self) -> None:
         """Nothing to wake: a local file makes nobody wait, and on_bytes ends its ingest."""

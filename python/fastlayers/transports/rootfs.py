@@ -44,6 +44,8 @@ class RootfsLayer:
     diff_id = ""
     media_type = ""
 
+    lacking = ""
+
     def __init__(self, source: Source) -> None:
         self._source = source
 

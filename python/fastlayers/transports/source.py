@@ -53,6 +53,11 @@ class LayerSource(Protocol):
         """
         ...
 
+    @property
+    def lacking(self) -> str:
+        """Why it cannot be brought, where that is known beforehand; else ""."""
+        ...
+
     def abort(self) -> None:
         """Makes an ingest() that runs in another thread fail soon. Idempotent."""
         ...

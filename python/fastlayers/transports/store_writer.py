@@ -151,6 +151,9 @@ class _LayerCopy:
         # The largest first: it must not be the one that all others wait for in the end.
         for group in sorted(groups.values(), key=lambda group: -group[0].size):
             missing = [layer for layer in group if not self._take_existing(layer, records)]
+            for layer in missing:
+                if layer.lacking:  # before any work is done
+                    raise CorruptError(layer.lacking)
             if missing:
                 jobs.append(self._job(missing, records))
 
