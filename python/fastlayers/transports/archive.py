@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from fastlayers.errors import CorruptError, LimitError, TraversalError
 
-from .input import host_error
+from .input import host_error, read_at
 
 _BLOCK: Final = 512
 _MEMBER_LIMIT: Final = 100_000
@@ -66,7 +66,7 @@ class _Headers:
         if not 0 <= count <= self.room:
             raise CorruptError(f"the headers of one member are longer than {_HEADER_LIMIT} bytes")
         self.room -= count
-        data = os.pread(self._descriptor, count, self._at)
+        data = read_at(self._descriptor, count, self._at)
         self._at += len(data)
         return data
 
@@ -102,7 +102,7 @@ class Archive:
         with self.open(path) as part:
             if part.size > limit:
                 raise LimitError(f"{self.label}: {path!r} is longer than {limit} bytes")
-            data = os.pread(part.descriptor, part.size, part.offset)
+            data = read_at(part.descriptor, part.size, part.offset)
         if len(data) != part.size:
             raise CorruptError(f"{self.label}: {path!r} ends too early")
         return data
@@ -144,7 +144,7 @@ class Archive:
 
     def _check_end(self, offset: int) -> None:
         """tarfile takes any damaged header for the end; the end is a block of NULs or nothing."""
-        block = os.pread(self._descriptor, _BLOCK, offset)
+        block = read_at(self._descriptor, _BLOCK, offset)
         if block.strip(b"\0"):
             raise CorruptError(f"damaged at byte {offset}")
 

@@ -40,6 +40,17 @@ def host_error(what: str, error: OSError) -> FastlayersError:
     return made
 
 
+def read_at(descriptor: int, count: int, offset: int) -> bytes:
+    """The bytes at a place of a file, fewer only at its end."""
+    data = os.pread(descriptor, count, offset)
+    while len(data) < count:
+        more = os.pread(descriptor, count - len(data), offset + len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
 def label_of(source: Source) -> str:
     """How errors call an input."""
     if isinstance(source, (str, os.PathLike)):

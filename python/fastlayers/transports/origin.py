@@ -17,7 +17,7 @@ from fastlayers.oci.reference import Reference
 from .docker_archive import full_name, read_docker_archive
 from .download import BlobDownload
 from .file_layer import FileLayer, Files
-from .input import HEAD_BYTES, compression_of
+from .input import HEAD_BYTES, compression_of, read_at
 from .oci_layout import FULL_NAME, REF_NAME, blob_path_of, read_document
 from .registry import RegistryClient
 from .registry_writer import StoredBlob
@@ -213,7 +213,7 @@ class DockerArchiveOrigin:
         assert isinstance(layer, FileLayer)
         compression = "none"
         with self._files.open(layer.path) as part:
-            compression = compression_of(os.pread(part.descriptor, HEAD_BYTES, part.offset))
+            compression = compression_of(read_at(part.descriptor, HEAD_BYTES, part.offset))
             digest = layer.digest
             if not digest:
                 # A plain tar is called what its diff_id says: it is verified when it is taken.

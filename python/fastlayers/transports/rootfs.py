@@ -22,6 +22,7 @@ from .input import (
     each_chunk,
     label_of,
     open_path,
+    read_at,
     regular_descriptor,
 )
 from .source import ImageSource, OnBytes, Progress
@@ -62,7 +63,7 @@ class RootfsLayer:
     def _ingest(self, root: str, file: IO[bytes], on_bytes: OnBytes | None) -> LayerInfo:
         descriptor = regular_descriptor(file)
         if descriptor >= 0:
-            head = os.pread(descriptor, HEAD_BYTES, 0)
+            head = read_at(descriptor, HEAD_BYTES, 0)
             if compression_of(head) in ("none", "gzip", "zstd"):
                 return _core.ingest_fd(
                     root, descriptor, 0, os.fstat(descriptor).st_size, on_bytes=on_bytes

@@ -26,6 +26,7 @@ from .input import (
     host_error,
     label_of,
     open_path,
+    read_at,
     regular_descriptor,
 )
 
@@ -60,7 +61,7 @@ def open_seekable(root: str, source: Source) -> Iterator[int]:
         else:
             file = source
         descriptor = regular_descriptor(file)
-        if descriptor >= 0 and compression_of(os.pread(descriptor, HEAD_BYTES, 0)) == "none":
+        if descriptor >= 0 and compression_of(read_at(descriptor, HEAD_BYTES, 0)) == "none":
             yield descriptor
             return
         spool = open_spool(root)
