@@ -83,11 +83,6 @@ def add(
         return store.add_image(manifest.raw, MEDIA_OCI_MANIFEST, list(names), repo_digest)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
-
-
 def blobs(store: Store) -> set[str]:
     return set(os.listdir(os.path.join(store.root, "blobs", "sha256")))
 

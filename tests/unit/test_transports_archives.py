@@ -51,11 +51,6 @@ GZIP = image_of([Blob.gzip(A), Blob.gzip(B)])
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
-
-
-@pytest.fixture
 def write(tmp_path: Path) -> Callable[[bytes], str]:
     def put(data: bytes) -> str:
         path = tmp_path / "image.tar"

@@ -37,11 +37,6 @@ def skopeo(*arguments: str) -> str:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
-
-
-@pytest.fixture
 def archive(tmp_path: Path) -> Path:
     path = tmp_path / "parts.tar"
     path.write_bytes(archive_of(*layout_members(PARTS)))

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,17 +38,6 @@ PLAIN = image_of([Blob.plain(layer_tar("c", 3 << 20)), Blob.plain(tar_of({"small
 def no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     monkeypatch.setattr("fastlayers.transports.session._FIRST_DELAY_SECONDS", 0.005)
-
-
-@pytest.fixture
-def registry() -> Iterator[FakeRegistry]:
-    with FakeRegistry().running() as server:
-        yield server
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
 
 
 def put(store: Store, parts: Parts, name: str = "") -> Image:

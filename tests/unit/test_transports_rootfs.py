@@ -27,11 +27,6 @@ def plain(data: bytes) -> bytes:
     return data
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
-
-
 @pytest.mark.parametrize("pack", [plain, gzip.compress, bz2.compress, lzma.compress])
 @pytest.mark.parametrize("how", ["path", "file", "bytes", "pipe"])
 def test_import_of_every_form(

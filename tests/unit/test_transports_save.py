@@ -30,11 +30,6 @@ PARTS = image_of([Blob.gzip(layer_tar("a")), Blob.plain(layer_tar("b", 200_000))
 OTHER = image_of([Blob.gzip(layer_tar("a")), Blob.gzip(layer_tar("c"))])
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
-
-
 def put(store: Store, parts: Parts, name: str = "") -> Image:
     annotations = {"org.opencontainers.image.ref.name": name} if name else None
     return load(store, io.BytesIO(archive_of(*layout_members(parts, annotations))))[0][1]

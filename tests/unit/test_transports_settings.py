@@ -27,17 +27,6 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
-
-
-@pytest.fixture
-def registry() -> Iterator[FakeRegistry]:
-    with FakeRegistry().running() as server:
-        yield server
-
-
-@pytest.fixture
 def mirror() -> Iterator[FakeRegistry]:
     with FakeRegistry().running() as server:
         yield server

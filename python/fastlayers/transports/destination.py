@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from fastlayers.errors import (
     ConflictError,
     DigestMismatchError,
-    FastlayersError,
     NotFoundError,
     UnsupportedError,
 )
@@ -22,7 +21,7 @@ from fastlayers.oci.reference import Reference
 
 from .archive_writer import LAYOUT, Entry, add_documents, open_output
 from .oci_layout import FULL_NAME, REF_NAME, blob_path_of
-from .session import Session, Step
+from .session import Session
 from .tar_stream import TarStream
 from .upload import BlobUpload
 
@@ -79,43 +78,25 @@ class RegistryDestination:
     def has(self, layer: Descriptor) -> str:
         if self._upload.has(layer.digest):
             return "exists"
-        if self._source and self._source != self._reference.repository:
-            try:
-                location = self._upload.mount(layer.digest, self._source)
-            except FastlayersError:  # a registry that cannot mount can be sent the blob
-                return ""
-            if not location:
-                return "mounted"
+        there, location = self._upload.mount(layer.digest, self._source)
+        if location:
             self._locations[layer.digest] = location
-        return ""
+        return there
 
     def put(self, layer: Descriptor, blob: BlobToSend, on_bytes: OnBytes) -> None:
         self._upload.send(blob, self._locations.pop(layer.digest, ""), on_bytes)
 
     def finish(self, plan: Plan) -> None:
+        reference = self._reference
         for descriptor, raw in plan.documents.values():
             if descriptor.is_document:
-                self._put_manifest(descriptor.digest, descriptor.media_type, raw)
+                subject = f"{reference.familiar_repository}@{descriptor.digest}"
+                self._upload.put_manifest(descriptor.digest, descriptor.media_type, raw, subject)
             elif not self._upload.has(descriptor.digest):
                 self._upload.send(_Bytes(descriptor, raw), "", lambda taken: None)
-        tag = self._reference.digest or self._reference.tag_or_default
-        self._put_manifest(tag, plan.root.media_type, plan.root.raw)
-
-    def _put_manifest(self, name: str, kind: str, raw: bytes) -> None:
-        repository = self._reference.repository
-        step = Step(f"put the manifest {name} of {repository}", repository, "", "pull,push")
-        response = self._session.send(
-            "PUT", f"/v2/{repository}/manifests/{name}", step, {"Content-Type": kind},
-            answers=(201, 202), body=raw,
-        )  # fmt: skip
-        stored = response.headers.get("Docker-Content-Digest", "").strip()
-        self._session.release(response)
-        expected = f"sha256:{hashlib.sha256(raw).hexdigest()}"
-        if stored not in ("", expected):
-            raise DigestMismatchError(
-                f"registry {self._session.registry}: it stored the manifest {expected} of "
-                f"{repository} as {stored}"
-            )
+        target = reference.digest or reference.tag_or_default
+        root = plan.root
+        self._upload.put_manifest(target, root.media_type, root.raw, reference.familiar)
 
     def abort(self) -> None:
         self._session.abort()
@@ -184,7 +165,7 @@ class LayoutDestination:
         write_file(self._full(root.digest), root.raw, sync=True)
         entry = Descriptor(root.media_type, root.digest, len(root.raw))
         if self._name:
-            entry = entry.with_annotations(_annotations(self._name))
+            entry = entry.with_annotations({REF_NAME: self._name})
         path = os.path.join(self._path, "index.json")
         lock = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -202,11 +183,6 @@ class LayoutDestination:
 
     def abort(self) -> None:
         """Nothing to wake."""
-
-
-def _annotations(name: str) -> dict[str, str]:
-    """How a layout calls an image: by the words it was given, which is a tag for many tools."""
-    return {REF_NAME: name}
 
 
 class ArchiveDestination:

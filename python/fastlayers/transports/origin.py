@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from fastlayers.image import Image
     from fastlayers.oci.platform import Platform
 
-    from .archive import Slice
     from .upload import BlobToSend
 
 _PIECE_BYTES = 1 << 20
@@ -211,15 +210,19 @@ class DockerArchiveOrigin:
 
     def _layer(self, layer: object) -> Descriptor:
         assert isinstance(layer, FileLayer)
-        compression = "none"
         with self._files.open(layer.path) as part:
             compression = compression_of(read_at(part.descriptor, HEAD_BYTES, part.offset))
-            digest = layer.digest
-            if not digest:
-                # A plain tar is called what its diff_id says: it is verified when it is taken.
-                digest = layer.diff_id if compression == "none" else _hash(part)
             size = part.size
-        self._blobs[digest] = _FileBlob(self._files, layer.path, digest, size)
+        digest = layer.digest
+        if not digest and compression == "none":
+            digest = layer.diff_id  # what a plain tar is called; verified when it is taken
+        blob = _FileBlob(self._files, layer.path, digest, size)
+        if not digest:
+            hashed = hashlib.sha256()
+            for piece in blob.pieces(0):
+                hashed.update(piece)
+            blob.digest = digest = f"sha256:{hashed.hexdigest()}"
+        self._blobs[digest] = blob
         return Descriptor(media_type.LAYER_TYPES[compression], digest, size)
 
     def child(self, descriptor: Descriptor) -> Manifest | Index:
@@ -230,16 +233,3 @@ class DockerArchiveOrigin:
 
     def blob(self, descriptor: Descriptor) -> BlobToSend:
         return self._blobs[descriptor.digest]
-
-
-def _hash(part: Slice) -> str:
-    hashed = hashlib.sha256()
-    offset = 0
-    while offset < part.size:
-        piece = os.pread(part.descriptor, _PIECE_BYTES, part.offset + offset)
-        piece = piece[: part.size - offset]
-        if not piece:
-            break
-        hashed.update(piece)
-        offset += len(piece)
-    return f"sha256:{hashed.hexdigest()}"

@@ -7,13 +7,14 @@ image ID stays what it was.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastlayers import _core
-from fastlayers.errors import DigestMismatchError, FastlayersError, InvalidError
+from fastlayers.errors import InvalidError
 from fastlayers.oci import media_type
 from fastlayers.oci.document import Descriptor, Manifest
 from fastlayers.oci.reference import Reference
@@ -21,7 +22,7 @@ from fastlayers.oci.reference import Reference
 from . import packed
 from .input import HEAD_BYTES, compression_of
 from .parallel import run_all
-from .session import Session, Step
+from .session import Session
 from .source import Event
 from .upload import BlobUpload
 
@@ -150,7 +151,6 @@ class _Push:
         self._upload = BlobUpload(session, self._repository)
         self._progress = progress
         self._reporting = threading.Lock()
-        self._sources = self._other_repositories()
 
     def run(self) -> Descriptor:
         """Sends what is missing, the manifest last."""
@@ -227,16 +227,10 @@ class _Push:
         where it may be uploaded, if the registry has said so."""
         if self._upload.has(digest):
             return "exists", ""
-        source = self._sources.get(diff_id)
-        if source is None:
-            return "", ""
-        try:
-            location = self._upload.mount(digest, source)
-        except FastlayersError:  # a registry that cannot mount can be sent the blob
-            return "", ""
-        return ("", location) if location else ("mounted", "")
+        return self._upload.mount(digest, self._sources.get(diff_id, ""))
 
-    def _other_repositories(self) -> dict[str, str]:
+    @functools.cached_property
+    def _sources(self) -> dict[str, str]:
         """For each layer another repository of this registry that an image with it came from."""
         registry = self._names[0].registry
         found: dict[str, str] = {}
@@ -257,18 +251,8 @@ class _Push:
     def _tag(self, manifest: Manifest) -> Descriptor:
         kind = manifest.media_type or media_type.OCI_MANIFEST
         for name in self._names:
-            step = Step(f"put the manifest of {name.familiar}", self._repository, "", "pull,push")
-            response = self._session.send(
-                "PUT", f"/v2/{self._repository}/manifests/{name.tag_or_default}", step,
-                {"Content-Type": kind}, answers=(201, 202), body=manifest.raw,
-            )  # fmt: skip
-            stored = response.headers.get("Docker-Content-Digest", "").strip() or manifest.digest
-            self._session.release(response)
-            if stored != manifest.digest:
-                raise DigestMismatchError(
-                    f"registry {self._session.registry}: it stored the manifest "
-                    f"{manifest.digest} of {name.familiar} as {stored}"
-                )
+            target = name.tag_or_default
+            self._upload.put_manifest(target, kind, manifest.raw, name.familiar)
         return Descriptor(kind, manifest.digest, len(manifest.raw))
 
     def _report(self, kind: str, layer: str, current: int, total: int) -> None:

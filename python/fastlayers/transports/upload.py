@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urljoin
 
-from fastlayers.errors import DigestMismatchError, NotFoundError, RegistryError
+from fastlayers.errors import (
+    DigestMismatchError,
+    FastlayersError,
+    NotFoundError,
+    RegistryError,
+)
+from fastlayers.oci.digest import digest_of
 
 from .session import BrokenConnectionError, Session, Step
 
@@ -64,9 +70,20 @@ class BlobUpload:
         self._session.release(response)
         return True
 
-    def mount(self, digest: str, source: str) -> str:
-        """Asks for a blob of another repository of the registry; returns "" if it is there now, or
-        else where it may be uploaded."""
+    def mount(self, digest: str, source: str) -> tuple[str, str]:
+        """Asks for a blob that another repository of the registry has ("": none is known). Returns
+        "mounted", or "" if it is not there; and where it may be uploaded, if the registry has said
+        so."""
+        if not source or source == self._repository:
+            return "", ""
+        try:
+            location = self._mount(digest, source)
+        except FastlayersError:  # a registry that cannot mount can be sent the blob
+            return "", ""
+        return ("", location) if location else ("mounted", "")
+
+    def _mount(self, digest: str, source: str) -> str:
+        """Returns "" if the blob is there now, or else where it may be uploaded."""
         query = f"?mount={quote(digest)}&from={quote(source, safe='')}"
         step = self._step(f"mount blob {digest} from {source}", source)
         response = self._session.send(
@@ -88,6 +105,22 @@ class BlobUpload:
                 if beginning + 1 == _BEGINNINGS:
                     raise
                 self._session.pause(beginning)
+
+    def put_manifest(self, target: str, kind: str, raw: bytes, subject: str) -> None:
+        """Puts a manifest under a tag or its digest; `subject` is what errors call the image."""
+        step = Step(f"put the manifest of {subject}", self._repository, "", "pull,push")
+        response = self._session.send(
+            "PUT", f"/v2/{self._repository}/manifests/{target}", step, {"Content-Type": kind},
+            answers=(201, 202), body=raw,
+        )  # fmt: skip
+        stored = response.headers.get("Docker-Content-Digest", "").strip()
+        self._session.release(response)
+        digest = digest_of(raw)
+        if stored not in ("", digest):
+            raise DigestMismatchError(
+                f"registry {self._session.registry}: it stored the manifest {digest} of "
+                f"{subject} as {stored}"
+            )
 
     def _begin(self) -> str:
         step = self._step("begin an upload")
