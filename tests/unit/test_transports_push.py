@@ -278,7 +278,8 @@ def test_one_token_that_may_push_and_read_where_it_mounts_from(
 
 
 def test_a_token_that_expires_in_an_upload_is_renewed(registry: FakeRegistry, store: Store) -> None:
-    image = put(store, PLAIN)
+    # One layer, one thread: another one's token must not expire between its renewal and its use.
+    image = put(store, image_of(PLAIN.layers[:1]))
     good = ["t0"]
 
     def token(request: Request) -> Answer | None:
@@ -297,6 +298,7 @@ def test_a_token_that_expires_in_an_upload_is_renewed(registry: FakeRegistry, st
     registry.hooks.append(token)
     registry.patch_hooks.append(expire)
     image.push(f"{registry.host}/app")
+    assert good == ["t1"]
     assert registry.manifests
 
 
