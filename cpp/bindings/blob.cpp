@@ -90,6 +90,25 @@ py::bytes read_piece(blob::CompressedReader& reader) {
   return {reinterpret_cast<const char*>(piece.data()), piece.size()};
 }
 
+// What the reader gives becomes a blob of the store.
+void keep(blob::CompressedReader& reader, const std::string& root,
+          const std::function<void(std::uint64_t)>& on_bytes) {
+  const py::gil_scoped_release release;
+  const blob::BlobStore blobs(root);
+  blob::BlobWriter out = blobs.writer();
+  for (auto piece = reader.read(); !piece.empty(); piece = reader.read()) {
+    out.write(piece);
+    check_signals();
+    if (on_bytes) {
+      const py::gil_scoped_acquire gil;
+      on_bytes(out.size());
+    }
+  }
+  sys::sync_file(out.fd());
+  blobs.publish(out, reader.digest().hash);
+  sys::sync_dir(blobs.directory());
+}
+
 }  // namespace
 
 void register_blob(py::module_& module) {
@@ -119,6 +138,7 @@ void register_blob(py::module_& module) {
       .def(py::init(&compressed_reader), py::arg("root"), py::arg("digest"), py::kw_only(),
            py::arg("compression"), py::arg("level"), py::arg("threads"))
       .def("read", &read_piece)
+      .def("keep", &keep, py::arg("root"), py::arg("on_bytes") = nullptr)
       .def_property_readonly("digest",
                              [](const blob::CompressedReader& r) { return r.digest().str(); })
       .def_property_readonly("size", &blob::CompressedReader::size);

@@ -1,5 +1,7 @@
+#include "base/error.hpp"
 #include "base/profile.hpp"
 #include "bindings/bindings.hpp"
+#include "diff/squash.hpp"
 #include "diff/upper.hpp"
 #include "layer/ingest.hpp"
 #include "mount/root.hpp"
@@ -53,15 +55,35 @@ class FdSink : public Sink {
   std::vector<std::byte> buffer_;
 };
 
+std::optional<std::int64_t> clamp_of(std::int64_t epoch) {
+  if (epoch < 0) return std::nullopt;
+  return epoch;
+}
+
 layer::LayerInfo commit_upper(const std::string& root, const DiffIds& diff_ids,
                               const std::string& upper, std::int64_t epoch) {
   const py::gil_scoped_release release;
   const table::Table below = layer::ChainStore(root).merged(to_stack(diff_ids));
   layer::Ingest ingest(root, {});
   IngestSink sink(ingest);
-  std::optional<std::int64_t> clamp;
-  if (epoch >= 0) clamp = epoch;
-  diff::write_layer(&below, upper, sink, clamp);
+  diff::write_layer(&below, upper, sink, clamp_of(epoch));
+  return ingest.finish();
+}
+
+layer::LayerInfo squash_layers(const std::string& root, const DiffIds& diff_ids, std::size_t start,
+                               std::int64_t epoch) {
+  const py::gil_scoped_release release;
+  const layer::Stack stack = to_stack(diff_ids);
+  if (start >= stack.size()) throw Error(ErrorKind::invalid, "no layers to squash");
+  const layer::ChainStore chains(root);
+  std::optional<table::Table> below;
+  if (start > 0)
+    below = chains.merged({stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(start)});
+  const table::Table top = chains.merged(stack);
+  layer::Ingest ingest(root, {});
+  IngestSink sink(ingest);
+  diff::write_squashed(below ? &*below : nullptr, top, layer::LayerStore(root), sink,
+                       clamp_of(epoch));
   return ingest.finish();
 }
 
@@ -114,6 +136,8 @@ void export_root(const std::string& root, const DiffIds& diff_ids, const std::st
 void register_diff(py::module_& module) {
   module.def("commit_upper", &commit_upper, py::arg("root"), py::arg("diff_ids"), py::arg("upper"),
              py::arg("epoch") = -1);
+  module.def("squash_layers", &squash_layers, py::arg("root"), py::arg("diff_ids"),
+             py::arg("start"), py::arg("epoch") = -1);
   module.def("diff_upper", &diff_upper);
   module.def("upper_size", [](const std::string& upper) {
     const py::gil_scoped_release release;

@@ -107,7 +107,7 @@ void TreeTar::add_file(tar::Header& header, const tree::Found& found) {
       const std::size_t want = std::min<std::uint64_t>(kBufferBytes, offset + length - at);
       const std::size_t got = sys::read_at(file.get(), {buffer.get(), want}, at);
       if (got == 0) {
-        throw Error(ErrorKind::conflict, "/" + tar::printable(found.path) +
+        throw Error(ErrorKind::conflict, tar::printable("/" + found.path) +
                                              " shrank while it was read; stop what writes to it");
       }
       writer_.body({buffer.get(), got});

@@ -49,7 +49,7 @@ class LayerVisitor : public tree::Visitor {
       return true;
     }
     if (found.name.starts_with(".wh.")) {
-      throw Error(ErrorKind::invalid, "/" + tar::printable(found.path) +
+      throw Error(ErrorKind::invalid, tar::printable("/" + found.path) +
                                           " cannot be stored in a layer: names beginning with "
                                           ".wh. mean deletions; rename or remove it");
     }

@@ -85,7 +85,7 @@ class TreeWriter {
     try {
       work();
     } catch (Error& error) {
-      error.add_context("/" + tar::printable(table_.path(table_[index])));
+      error.add_context(tar::printable("/" + std::string(table_.path(table_[index]))));
       throw;
     }
   }

@@ -88,6 +88,10 @@ class CompressedReader:
     def read(self) -> bytes:
         """The next megabyte or so, b"" at the end; CorruptError there if the blob is damaged."""
 
+    def keep(self, root: str, on_bytes: Callable[[int], None] | None = None) -> None:
+        """Reads it all into a blob of the store, synced. `on_bytes` is told every megabyte or so
+        how many bytes there are; what it raises ends it."""
+
 @final
 class Table:
     """A file table. `entries` is a read-only buffer of 120-byte records (fastlayers.analysis)."""
@@ -130,6 +134,10 @@ def unmount(target: str) -> None: ...
 def commit_upper(root: str, diff_ids: list[str], upper: str, epoch: int = -1) -> LayerInfo:
     """Writes the upper directory as a layer on top of `diff_ids` (epoch >= 0: newer mtimes are
     clamped to it) and stores it."""
+
+def squash_layers(root: str, diff_ids: list[str], start: int, epoch: int = -1) -> LayerInfo:
+    """Writes what the layers from number `start` on (the base is 0) make of those below them as one
+    layer, and stores it. CorruptError names a layer that is damaged."""
 
 def diff_upper(root: str, diff_ids: list[str], upper: str) -> list[tuple[str, bytes]]:
     """("A" | "C" | "D", b"/path") sorted by path, as `docker diff`."""

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from fastlayers.container import Container
     from fastlayers.image import Image
 
-# Fields of Docker's that speak of the container an image was made from, not of the image.
-_OF_THE_PARENT = ("id", "parent", "container", "container_config", "docker_version", "comment")
-
 
 def commit(
     container: Container,
@@ -30,7 +27,7 @@ def commit(
     pause: bool,
 ) -> Image:
     """Makes the image; see Container.commit."""
-    names = [] if name is None else [_image_name(name)]
+    names = [] if name is None else [image_name(name)]
     # Before anything is written: a bad instruction must leave nothing behind.
     runtime = change.apply_to_runtime(container.runtime, changes)
     store = container.store
@@ -39,7 +36,7 @@ def commit(
         layer = _write_layer(container, pause)
         created = timestamp.creation_time()
         step = History(created, " ".join(container.command), author, message)
-        committed = config.without(*_OF_THE_PARENT).replace(
+        committed = config.without_making().replace(
             created=created,
             author=author,
             runtime=runtime,
@@ -77,7 +74,8 @@ def _manifest(base: Manifest, config: ImageConfig, layer: _core.LayerInfo) -> Ma
     )
 
 
-def _image_name(name: str) -> str:
+def image_name(name: str) -> str:
+    """The full form of a name for a new image; InvalidError if an image cannot be called so."""
     reference = Reference.parse(name)
     if reference.digest is not None:
         raise InvalidError(f"cannot create a tag with a digest reference: {name}")

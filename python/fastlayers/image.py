@@ -322,6 +322,41 @@ class Image(Frozen):
             self, names or self.names, compression=compression, level=level, progress=progress
         )
 
+    def convert(
+        self,
+        *names: str,
+        compression: Literal["gzip", "zstd", "none"],
+        level: int | None = None,
+        progress: Progress | None = None,
+    ) -> Image:
+        """The same image, its ID too, with its layers compressed like this, under `names` (none:
+        in the place of this one). Layers that are so already stay as they are, unless a `level` is
+        given (1 to 9 for gzip, to 22 for zstd)."""
+        from fastlayers.rewriting import convert
+
+        return convert(self, names, compression=compression, level=level, progress=progress)
+
+    def squash(self, *names: str, start: int = 0, stop: int | None = None) -> Image:
+        """An image with the same files and config whose layers[start:stop] are one. Without names
+        it is known by its ID only. InvalidError if that is no layer."""
+        from fastlayers.rewriting import squash
+
+        return squash(self, names, start=start, stop=stop)
+
+    def flatten(self, *names: str) -> Image:
+        """An image with the same files and config in one layer."""
+        return self.squash(*names)
+
+    def rebase(self, *names: str, onto: Image, base: Image | None = None) -> Image:
+        """An image with the layers that this one has above `base`, on top of those of `onto`; its
+        config is this one's. Without `base` it is the one that the image's annotations name.
+
+        InvalidError if it is not built on `base`, or `onto` is for another platform.
+        """
+        from fastlayers.rewriting import rebase
+
+        return rebase(self, names, new_base=onto, old_base=base)
+
     def remove(self, force: bool = False) -> list[str]:
         """Removes it and, with `force`, all its names; see Store.remove_image."""
         return self.store.remove_image(self.id, force=force)

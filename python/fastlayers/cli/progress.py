@@ -29,6 +29,12 @@ PUSH_WORDS = {
     "done": "Pushed",
 }
 COPY_WORDS = {**PUSH_WORDS, "transfer": "Copying", "done": "Copied"}
+CONVERT_WORDS = {
+    "exists": "Already converted",
+    "start": "Preparing",
+    "transfer": "Compressing",
+    "done": "Converted",
+}
 _KINDS = ("auto", "plain", "json", "none")
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastlayers.image import Image
     from fastlayers.oci.reference import Reference
 
+LEVEL_FLAG = Flag("compression-level", "", "int", "Level of that compression (default: a fast one)")
 COMMAND = Command(
     "[OPTIONS] NAME[:TAG]",
     "Upload an image to a registry",
@@ -25,7 +26,7 @@ COMMAND = Command(
             "string",
             'Compression of layers that have none yet ("gzip", "zstd", "none"; default gzip)',
         ),
-        Flag("compression-level", "", "int", "Level of that compression (default: a fast one)"),
+        LEVEL_FLAG,
         progress.FLAG,
         Flag("quiet", "q", "bool", "Suppress verbose output"),
     ),
@@ -53,9 +54,6 @@ def run(call: Call) -> int:
         print(f"Using default tag: {reference.tag_or_default}", flush=True)
     wanted = _all_tags(call, reference) if everything else [_image(call, reference)]
     heading = f"The push refers to repository [{reference.repository_name}]"
-    level = (
-        call.flags.number("compression-level") if call.flags.given("compression-level") else None
-    )
     for image, names in wanted:
         with progress.reporter(sys.stdout, heading, words=progress.PUSH_WORDS, kind=kind) as report:
             pushed = transports.push(
@@ -63,7 +61,7 @@ def run(call: Call) -> int:
                 image,
                 names,
                 compression=call.flags.text("compression-format") or None,
-                level=level,
+                level=compression_level(call),
                 progress=report,
             )
             report.begin()
@@ -74,6 +72,12 @@ def run(call: Call) -> int:
     if quiet:
         print("\n".join(name.name for _, names in wanted for name in names))
     return 0
+
+
+def compression_level(call: Call) -> int | None:
+    """The level, if one is asked for."""
+    given = call.flags.given("compression-level")
+    return call.flags.number("compression-level") if given else None
 
 
 def _image(call: Call, reference: Reference) -> tuple[Image, list[Reference]]:

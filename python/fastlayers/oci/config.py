@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _WHAT = "image config"
+# Fields of Docker's that speak of the container an image was made from, not of the image.
+_OF_THE_MAKING = ("id", "parent", "container", "container_config", "docker_version", "comment")
 
 
 class History(Frozen):
@@ -188,9 +190,10 @@ class ImageConfig(Frozen):
         document["history"] = [step.to_json() for step in history]
         return cls.parse(fields.dump_text(document))
 
-    def without(self, *keys: str) -> ImageConfig:
-        """The same config without some top-level fields."""
-        document = {key: value for key, value in self._document.items() if key not in keys}
+    def without_making(self) -> ImageConfig:
+        """The same config without what Docker says of the container it was made from: no other
+        image was made from that."""
+        document = {k: value for k, value in self._document.items() if k not in _OF_THE_MAKING}
         return self.parse(fields.dump_text(document))
 
     @property

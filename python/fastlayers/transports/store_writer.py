@@ -65,16 +65,15 @@ def _store_images(
         for source in sources:
             of_sources.append(stored[: len(source.layers)])
             stored = stored[len(source.layers) :]
-            _stack(store, of_sources[-1])
+            check_stack(store, [layer.diff_id for layer in of_sources[-1]])
         return [
             _register(store, source, layers)
             for source, layers in zip(sources, of_sources, strict=True)
         ]
 
 
-def _stack(store: Store, layers: list[StoredLayer]) -> None:
-    """Applies the layers to one another, so that an image is in the store only if it can run."""
-    diff_ids = [layer.diff_id for layer in layers]
+def check_stack(store: Store, diff_ids: list[str]) -> None:
+    """Applies layers to one another, so that an image is in the store only if it can run."""
     try:
         backend = store.mount_backend
     except UnsupportedError:
