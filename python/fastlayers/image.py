@@ -296,12 +296,14 @@ class Image(Frozen):
         format: Literal["docker", "oci"] = "docker",
         *,
         since: Sequence[Image] = (),
+        progress: Progress | None = None,
     ) -> None:
         """Writes it, with all its names, as an archive for `docker load` or as an OCI archive.
-        Layers of the images in `since` are left out: who loads it must have them."""
+        Layers of the images in `since` are left out: who loads it must have them. `progress` is
+        called with an Event for each step."""
         from fastlayers import transports
 
-        transports.save(self.store, [self], file, format=format, since=since)
+        transports.save(self.store, [self], file, format=format, since=since, progress=progress)
 
     def push(
         self,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fastlayers.cli import main
 from fastlayers.errors import CorruptError, FastlayersError, InvalidError
 from fastlayers.image import Image
 from fastlayers.store import Store
@@ -196,3 +197,41 @@ def test_what_the_other_side_has_is_left_out(store: Store, tmp_path: Path, forma
     [(name, image)] = load(other, tmp_path / "rest.tar")
     assert (name, image.id, image.digest) == ("top:1", top.id, top.digest)
     assert image.read("file-base") == base.read("file-base")
+
+
+def test_load_save_and_import_tell_the_same(
+    store: Store,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One stream of events for all: JSON where it is asked for, beside what is the result."""
+    put(store, PARTS, "app:1")
+    out, tar = str(tmp_path / "out.tar"), tmp_path / "root.tar"
+    tar.write_bytes(layer_tar("r"))
+
+    def told(stream: str) -> list[tuple[str, int]]:
+        rows = [json.loads(line) for line in stream.splitlines()]
+        return [(row["status"], row.get("progressDetail", {}).get("current", -1)) for row in rows]
+
+    monkeypatch.setenv("FASTLAYERS_ROOT", store.root)
+    assert main(["save", "--progress", "json", "-o", out, "app:1"]) == 0
+    sizes = [len(layer.data) for layer in PARTS.layers]
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert told(printed.err) == [
+        row
+        for size in sizes
+        for row in (("Saving layer", 0), ("Saving layer", size), ("Saved", size))
+    ]
+    monkeypatch.setenv("FASTLAYERS_ROOT", str(tmp_path / "fresh"))
+    assert main(["load", "--progress", "json", "-i", out]) == 0
+    rows = told(capsys.readouterr().out)
+    assert {("Loaded", size) for size in sizes} <= set(rows)
+    assert rows[-1] == ("Loaded image: app:1", -1)
+    assert main(["load", "--progress", "plain", "-i", out]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "Loaded image: app:1"
+    assert main(["import", "--progress", "json", str(tar), "root:1"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.strip() == Store(str(tmp_path / "fresh")).image("root:1").id
+    assert ("Loaded", len(tar.read_bytes())) in told(printed.err)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from fastlayers.cli import progress
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.commit import check_name
 from fastlayers.cli.flags import Flag
@@ -15,6 +16,7 @@ COMMAND = Command(
         Flag("change", "c", "list", "Apply Dockerfile instruction to the created image"),
         Flag("message", "m", "string", "Set commit message for imported image"),
         Flag("platform", "", "string", "Platform the files are for, if not this one"),
+        progress.FLAG,
     ),
     arguments=(1, 2),
     aliases=("image import", "import"),
@@ -23,12 +25,13 @@ COMMAND = Command(
 
 def run(call: Call) -> int:
     from fastlayers import transports
-    from fastlayers.cli.progress import reporter
 
     name = call.args[1] if len(call.args) == 2 else None
     check_name(name)
     source = sys.stdin.buffer if call.args[0] == "-" else call.args[0]
-    with reporter(sys.stderr, lines=False) as progress:
+    kind = call.flags.text("progress")
+    # The ID alone is what is printed on stdout.
+    with progress.reporter(sys.stderr, words=progress.LOAD_WORDS, kind=kind, lines=False) as report:
         image = transports.import_rootfs(
             call.store,
             source,
@@ -36,7 +39,7 @@ def run(call: Call) -> int:
             changes=call.flags.all("change"),
             message=call.flags.text("message"),
             platform=call.flags.text("platform") or None,
-            progress=progress,
+            progress=report,
         )
     print(image.id)
     return 0

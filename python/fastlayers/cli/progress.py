@@ -29,6 +29,13 @@ PUSH_WORDS = {
     "done": "Pushed",
 }
 COPY_WORDS = {**PUSH_WORDS, "transfer": "Copying", "done": "Copied"}
+LOAD_WORDS = {
+    "exists": "Already exists",
+    "start": "Loading layer",
+    "transfer": "Loading layer",
+    "done": "Loaded",
+}
+SAVE_WORDS = {"start": "Saving layer", "transfer": "Saving layer", "done": "Saved"}
 CONVERT_WORDS = {
     "exists": "Already converted",
     "start": "Preparing",

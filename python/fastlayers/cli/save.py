@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from fastlayers.cli import progress
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.export import refuse_terminal
 from fastlayers.cli.flags import Flag
@@ -40,6 +41,7 @@ COMMAND = Command(
             check=_check_format,
         ),
         Flag("output", "o", "string", "Write to a file, instead of STDOUT"),
+        progress.FLAG,
         Flag("since", "", "list", "Leave out the layers of an image that the other side has"),
     ),
     arguments=(1, None),
@@ -54,13 +56,17 @@ def run(call: Call) -> int:
     if not output:
         refuse_terminal("save")
     wanted = [pair for text in call.args for pair in _wanted(call.store, text)]
-    transports.save(
-        call.store,
-        wanted,
-        output or sys.stdout.buffer,
-        format=_FORMATS[call.flags.text("format")],
-        since=[call.store.image(name) for name in call.flags.all("since")],
-    )
+    since = [call.store.image(name) for name in call.flags.all("since")]
+    kind = call.flags.text("progress")
+    with progress.reporter(sys.stderr, words=progress.SAVE_WORDS, kind=kind, lines=False) as report:
+        transports.save(
+            call.store,
+            wanted,
+            output or sys.stdout.buffer,
+            format=_FORMATS[call.flags.text("format")],
+            since=since,
+            progress=report,
+        )
     return 0
 
 

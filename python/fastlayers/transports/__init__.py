@@ -211,11 +211,12 @@ def save(
     *,
     format: str = "docker",
     since: Sequence[Image] = (),
+    progress: Progress | None = None,
 ) -> None:
     """Writes images as one archive, "docker" or "oci". See `archive_writer.save`."""
     from . import archive_writer
 
-    archive_writer.save(store, images, file, format=format, since=since)
+    archive_writer.save(store, images, file, format=format, since=since, progress=progress)
 
 
 def _platform(value: str | Platform | None) -> Platform | None:

@@ -8,9 +8,10 @@ in the store, so digests stay what they were. The same images give the same byte
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Union
 
 from fastlayers import _core
@@ -20,11 +21,14 @@ from fastlayers.oci.reference import Reference
 
 from .input import host_error
 from .oci_layout import FULL_NAME, REF_NAME, blob_path_of
+from .source import Event
 from .tar_stream import TarStream
 
 if TYPE_CHECKING:
     from fastlayers.image import Image
     from fastlayers.store import Store
+
+    from .source import Progress
 
 FORMATS = ("docker", "oci")
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -46,12 +50,14 @@ def save(
     *,
     format: str = "docker",
     since: Sequence[Image] = (),
+    progress: Progress | None = None,
 ) -> None:
     """Writes images to a tar file or an open binary file.
 
     An image alone is saved with all its names, `(image, names)` with these only. The layers of
     the images in `since` are left out: whoever loads the archive must have them. A file that is
-    given by its path appears when it is complete, or not at all.
+    given by its path appears when it is complete, or not at all. `progress` is called with an
+    Event for each step of each layer.
     """
     if format not in FORMATS:
         raise InvalidError(f"unknown archive format {format!r}: it is one of {', '.join(FORMATS)}")
@@ -62,11 +68,27 @@ def save(
         stream = TarStream(out)
         add_documents(stream, entries, docker=format == "docker")
         left_out = {layer.digest for image in since for layer in image.manifest.layers}
+        layers = {layer.digest for entry in entries for layer in entry.manifest.layers}
         for digest, size in _blobs(entries).items():
-            if digest in left_out:
-                continue
-            stream.add_file(blob_path_of(digest), _core.blob_path(store.root, digest), size)
+            if digest not in left_out:
+                report = _reporter(progress if digest in layers else None, digest, size)
+                report("start", 0)
+                stream.add_file(
+                    blob_path_of(digest),
+                    _core.blob_path(store.root, digest),
+                    size,
+                    functools.partial(report, "transfer"),
+                )
+                report("done", size)
         stream.finish()
+
+
+def _reporter(progress: Progress | None, digest: str, size: int) -> Callable[[str, int], None]:
+    def report(kind: str, current: int) -> None:
+        if progress is not None:
+            progress(Event(kind, digest, current, size))
+
+    return report
 
 
 def add_documents(stream: TarStream, entries: Sequence[Entry], *, docker: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import IO
 
 from fastlayers import _core
@@ -47,8 +47,11 @@ class TarStream:
         self._write(memoryview(data))
         self._pad(_BLOCK)
 
-    def add_file(self, name: str, path: str, size: int) -> None:
-        """A file from the file at `path`, which must have the expected size."""
+    def add_file(
+        self, name: str, path: str, size: int, on_bytes: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """A file from the file at `path`, which must have the expected size. `on_bytes` is told now
+        and then how many bytes were written."""
         source = open_regular(path)
         try:
             found = os.fstat(source).st_size
@@ -57,8 +60,8 @@ class TarStream:
             self._header(name, tarfile.REGTYPE, 0o644, size)
             with _core.ProfileTimer("write") as timer:
                 timer.add_bytes(size)
-                copied = self._copy_by_kernel(source, size)
-                self._copy(source, path, copied, size)
+                copied = self._copy_by_kernel(source, size, on_bytes)
+                self._copy(source, path, copied, size, on_bytes)
         finally:
             os.close(source)
         self._pad(_BLOCK)
@@ -104,18 +107,20 @@ class TarStream:
         except OSError as error:
             raise self._failed(error) from None
 
-    def _copy_by_kernel(self, source: int, size: int) -> int:
+    def _copy_by_kernel(self, source: int, size: int, on_bytes: Callable[[int], None]) -> int:
         """Copies as much as the kernel can without the bytes passing through this process."""
         if not self._by_kernel:
             return 0
         try:
             self._out.flush()  # what is buffered comes first
-            copied = self._try(os.copy_file_range, source, 0, size)
-            return self._try(os.sendfile, source, copied, size)
+            copied = self._try(os.copy_file_range, source, 0, size, on_bytes)
+            return self._try(os.sendfile, source, copied, size, on_bytes)
         except OSError as error:
             raise self._failed(error) from None
 
-    def _try(self, call: object, source: int, offset: int, size: int) -> int:
+    def _try(
+        self, call: object, source: int, offset: int, size: int, on_bytes: Callable[[int], None]
+    ) -> int:
         while offset < size:
             count = min(_KERNEL_COPY_BYTES, size - offset)
             try:
@@ -131,15 +136,19 @@ class TarStream:
                 return offset
             offset += done
             self._written += done
+            on_bytes(offset)
         return offset
 
-    def _copy(self, source: int, path: str, offset: int, size: int) -> None:
+    def _copy(
+        self, source: int, path: str, offset: int, size: int, on_bytes: Callable[[int], None]
+    ) -> None:
         while offset < size:
             data = os.pread(source, min(CHUNK_BYTES, size - offset), offset)
             if not data:
                 raise CorruptError(f"{path} became shorter while it was read")
             self._write(memoryview(data))
             offset += len(data)
+            on_bytes(offset)
 
     def _failed(self, error: OSError) -> FastlayersError:
         made = host_error("cannot write the archive", error)
