@@ -11,22 +11,32 @@ namespace fastlayers::bindings {
 
 namespace {
 
+using OnBytes = std::function<void(std::uint64_t)>;
+
 // A commit takes the way of every other layer: what it writes is ingested.
 class IngestSink : public Sink {
  public:
-  explicit IngestSink(layer::Ingest& ingest) : ingest_(ingest) {}
+  explicit IngestSink(layer::Ingest& ingest, const OnBytes& on_bytes)
+      : ingest_(ingest), on_bytes_(on_bytes) {}
   void write(Bytes bytes) override {
     ingest_.write(bytes);
+    written_ += bytes.size();
     since_check_ += bytes.size();
     if (since_check_ > kCheckBytes) {
       since_check_ = 0;
       check_signals();
+      if (on_bytes_) {
+        const py::gil_scoped_acquire gil;
+        on_bytes_(written_);
+      }
     }
   }
 
  private:
   static constexpr std::size_t kCheckBytes = 8 << 20;
   layer::Ingest& ingest_;
+  const OnBytes& on_bytes_;
+  std::uint64_t written_ = 0;
   std::size_t since_check_ = 0;
 };
 
@@ -65,13 +75,14 @@ layer::LayerInfo commit_upper(const std::string& root, const DiffIds& diff_ids,
   const py::gil_scoped_release release;
   const table::Table below = layer::ChainStore(root).merged(to_stack(diff_ids));
   layer::Ingest ingest(root, {});
-  IngestSink sink(ingest);
+  const OnBytes nobody;
+  IngestSink sink(ingest, nobody);
   diff::write_layer(&below, upper, sink, clamp_of(epoch));
   return ingest.finish();
 }
 
 layer::LayerInfo squash_layers(const std::string& root, const DiffIds& diff_ids, std::size_t start,
-                               std::int64_t epoch) {
+                               std::int64_t epoch, const OnBytes& on_bytes) {
   const py::gil_scoped_release release;
   const layer::Stack stack = to_stack(diff_ids);
   if (start >= stack.size()) throw Error(ErrorKind::invalid, "no layers to squash");
@@ -81,7 +92,7 @@ layer::LayerInfo squash_layers(const std::string& root, const DiffIds& diff_ids,
     below = chains.merged({stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(start)});
   const table::Table top = chains.merged(stack);
   layer::Ingest ingest(root, {});
-  IngestSink sink(ingest);
+  IngestSink sink(ingest, on_bytes);
   diff::write_squashed(below ? &*below : nullptr, top, layer::LayerStore(root), sink,
                        clamp_of(epoch));
   return ingest.finish();
@@ -137,7 +148,7 @@ void register_diff(py::module_& module) {
   module.def("commit_upper", &commit_upper, py::arg("root"), py::arg("diff_ids"), py::arg("upper"),
              py::arg("epoch") = -1);
   module.def("squash_layers", &squash_layers, py::arg("root"), py::arg("diff_ids"),
-             py::arg("start"), py::arg("epoch") = -1);
+             py::arg("start"), py::arg("epoch") = -1, py::arg("on_bytes") = nullptr);
   module.def("diff_upper", &diff_upper);
   module.def("upper_size", [](const std::string& upper) {
     const py::gil_scoped_release release;

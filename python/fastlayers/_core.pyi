@@ -135,9 +135,16 @@ def commit_upper(root: str, diff_ids: list[str], upper: str, epoch: int = -1) ->
     """Writes the upper directory as a layer on top of `diff_ids` (epoch >= 0: newer mtimes are
     clamped to it) and stores it."""
 
-def squash_layers(root: str, diff_ids: list[str], start: int, epoch: int = -1) -> LayerInfo:
+def squash_layers(
+    root: str,
+    diff_ids: list[str],
+    start: int,
+    epoch: int = -1,
+    on_bytes: Callable[[int], None] | None = None,
+) -> LayerInfo:
     """Writes what the layers from number `start` on (the base is 0) make of those below them as one
-    layer, and stores it. CorruptError names a layer that is damaged."""
+    layer, and stores it. `on_bytes` is told every 8 MiB how long the layer is. CorruptError names a
+    layer that is damaged."""
 
 def diff_upper(root: str, diff_ids: list[str], upper: str) -> list[tuple[str, bytes]]:
     """("A" | "C" | "D", b"/path") sorted by path, as `docker diff`."""

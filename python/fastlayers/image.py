@@ -338,16 +338,22 @@ class Image(Frozen):
 
         return convert(self, names, compression=compression, level=level, progress=progress)
 
-    def squash(self, *names: str, start: int = 0, stop: int | None = None) -> Image:
+    def squash(
+        self,
+        *names: str,
+        start: int = 0,
+        stop: int | None = None,
+        progress: Progress | None = None,
+    ) -> Image:
         """An image with the same files and config whose layers[start:stop] are one. Without names
         it is known by its ID only. InvalidError if that is no layer."""
         from fastlayers.rewriting import squash
 
-        return squash(self, names, start=start, stop=stop)
+        return squash(self, names, start=start, stop=stop, progress=progress)
 
-    def flatten(self, *names: str) -> Image:
+    def flatten(self, *names: str, progress: Progress | None = None) -> Image:
         """An image with the same files and config in one layer."""
-        return self.squash(*names)
+        return self.squash(*names, progress=progress)
 
     def rebase(self, *names: str, onto: Image, base: Image | None = None) -> Image:
         """An image with the layers that this one has above `base`, on top of those of `onto`; its

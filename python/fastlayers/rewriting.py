@@ -22,7 +22,7 @@ from fastlayers.transports.store_writer import check_stack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from fastlayers.image import Image
     from fastlayers.transports import Progress
@@ -71,10 +71,7 @@ def _convert_layer(
     root = image.store.root
     compression, level = packing
 
-    def report(kind: str, current: int, total: int) -> None:
-        if progress is not None:
-            progress(Event(kind, diff_id, current, total))
-
+    report = _reporter(progress, diff_id)
     with open(_core.blob_path(root, layer.digest), "rb", buffering=0) as blob:
         found = compression_of(blob.read(HEAD_BYTES))
     foreign = media_type.stays_elsewhere(layer.media_type, layer.urls)
@@ -100,7 +97,22 @@ def _convert_layer(
     return Descriptor(kind, reader.digest, reader.size)
 
 
-def squash(image: Image, names: Sequence[str], *, start: int, stop: int | None) -> Image:
+def _reporter(progress: Progress | None, diff_id: str) -> Callable[[str, int, int], None]:
+    def report(kind: str, current: int, total: int) -> None:
+        if progress is not None:
+            progress(Event(kind, diff_id, current, total))
+
+    return report
+
+
+def squash(
+    image: Image,
+    names: Sequence[str],
+    *,
+    start: int,
+    stop: int | None,
+    progress: Progress | None,
+) -> Image:
     """See Image.squash."""
     names = [image_name(name) for name in names]  # before the work
     config, layers = image.config, image.manifest.layers
@@ -114,9 +126,17 @@ def squash(image: Image, names: Sequence[str], *, start: int, stop: int | None) 
     store = image.store
     with store.working():
         store.require_layers(image.manifest, config)
+        top = config.diff_ids[end - 1]
+        report = _reporter(progress, top)
+        report("start", 0, -1)
         squashed = _core.squash_layers(
-            store.root, list(config.diff_ids[:end]), first, -1 if epoch is None else epoch
+            store.root,
+            list(config.diff_ids[:end]),
+            first,
+            -1 if epoch is None else epoch,
+            lambda written: report("transfer", written, -1),
         )
+        report("done", squashed.size, squashed.size)
         made = Descriptor(media_type.OCI_LAYER, squashed.digest, squashed.size)
         return _register(
             image,

@@ -81,7 +81,9 @@ def test_a_range_is_squashed(
     assert (document["odd"], document["config"]) == (1, {"Cmd": ["/bin/sh"]})
     assert "container" not in document  # Docker's word for what another image was made from
     assert made.created == app.created
-    again = app.squash(start=start, stop=stop)
+    events: list[Any] = []
+    again = app.squash(start=start, stop=stop, progress=events.append)
+    assert [event.kind for event in events] == ["start", "done"]
     assert (again.id, again.digest) == (made.id, made.digest)
 
 
