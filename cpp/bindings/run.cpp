@@ -46,9 +46,20 @@ std::pair<int, std::string> launch(const PyLaunchSpec& request,
   return {status.code, status.lost_output};
 }
 
+std::pair<int, std::string> execute_in(const PyLaunchSpec& request, int leader,
+                                       const std::function<void(int)>& started) {
+  const py::gil_scoped_release release;
+  const auto report = [&started](int pid) {
+    const py::gil_scoped_acquire gil;
+    if (started) started(pid);
+  };
+  const run::ExitStatus status = run::execute_in(request.spec, leader, report);
+  return {status.code, status.lost_output};
+}
+
 // A property that reaches into the inner spec.
-template <class T>
-void field(py::class_<PyLaunchSpec>& type, const char* name, T run::LaunchSpec::*member) {
+template <class Owner, class T>
+void field(py::class_<PyLaunchSpec>& type, const char* name, T Owner::*member) {
   type.def_property(
       name, [member](const PyLaunchSpec& s) { return s.spec.*member; },
       [member](PyLaunchSpec& s, T value) { s.spec.*member = std::move(value); });
@@ -81,6 +92,8 @@ void register_run(py::module_& module) {
   field(type, "stdout_fd", &run::LaunchSpec::stdout_fd);
   field(type, "stderr_fd", &run::LaunchSpec::stderr_fd);
   module.def("launch", &launch, py::arg("spec"), py::arg("started") = nullptr);
+  module.def("execute_in", &execute_in, py::arg("spec"), py::arg("leader"),
+             py::arg("started") = nullptr);
 }
 
 }  // namespace fastlayers::bindings

@@ -1,6 +1,9 @@
 #include "run/birth.hpp"
 
+#include <cerrno>
 #include <exception>
+#include <functional>
+#include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
@@ -25,10 +28,13 @@ namespace fastlayers::run {
 
 namespace {
 
+// What the sleeping thread and the child share.
 struct Cradle {
-  const LaunchSpec& spec;
+  std::function<void(Program&)> prepare;
+  const sys::Fd* leader = nullptr;  // of the container to be joined
   Program program;
   std::exception_ptr failure;
+  sys::Child joined;
 };
 
 sys::Fd attach_root(const LaunchSpec& spec) {
@@ -46,6 +52,15 @@ std::string enter(const sys::Fd& directory) {
   return sys::current_directory();
 }
 
+void find_program(int root_fd, const ProcessSpec& spec, const std::string& cwd, Program& program) {
+  program.environment =
+      make_environment(spec.env, {sys::hostname(), program.account.home, spec.tty});
+  program.command =
+      find_command(root_fd, spec.argv.front(), value_of(program.environment, "PATH"), cwd);
+  program.argv_pointers = pointers_to(spec.argv);
+  program.environment_pointers = pointers_to(program.environment);
+}
+
 // In the child. All it opens is closed when it returns, but for the streams.
 void prepare(const LaunchSpec& spec, Program& program) {
   sys::keep_mounts_private();
@@ -59,57 +74,100 @@ void prepare(const LaunchSpec& spec, Program& program) {
   const sys::Fd directory = open_or_create(
       root.get(), clean_path(spec.cwd, "the working directory"), TargetKind::directory);
   program.account = find_account_in_root(root.get(), spec.user);
-  program.streams = open_streams(spec, mounts, program.account.uid);
+  program.streams = open_streams(spec, spec.log, mounts, program.account.uid);
   if (spec.read_only) sys::add_mount_flags(root.get(), sys::kReadOnly, false);
   if (!spec.hostname.empty()) sys::set_hostname(spec.hostname);
   sys::pivot_into(root.get());
   const std::string cwd = enter(directory);
 
-  program.environment =
-      make_environment(spec.env, {sys::hostname(), program.account.home, spec.tty});
-  program.command =
-      find_command(root.get(), spec.argv.front(), value_of(program.environment, "PATH"), cwd);
-  program.argv_pointers = pointers_to(spec.argv);
-  program.environment_pointers = pointers_to(program.environment);
+  find_program(root.get(), spec, cwd, program);
+}
+
+// In the child that joins a container: the same of what is there already.
+void prepare_joining(const ProcessSpec& spec, const sys::Fd& leader, Program& program) {
+  sys::join_namespaces(leader);
+  sys::clear_file_mask();
+  const sys::Fd root = sys::open("/", O_PATH | O_DIRECTORY);
+  const std::string path = clean_path(spec.cwd, "the working directory");
+  const auto directory = sys::try_open_in_root(root.get(), path, O_PATH | O_DIRECTORY);
+  if (!directory) {
+    const int error = errno;
+    throw Error(error == ENOENT ? ErrorKind::command_not_found : ErrorKind::not_executable,
+                "chdir to cwd (\"" + path + "\") failed: " + std::generic_category().message(error),
+                error);
+  }
+  program.account = find_account_in_root(root.get(), spec.user);
+  program.streams = open_streams(spec, false, find_system(root.get()), program.account.uid);
+  find_program(root.get(), spec, enter(*directory), program);
 }
 
 int child_main(void* argument) {
   Cradle& cradle = *static_cast<Cradle*>(argument);
   try {
-    prepare(cradle.spec, cradle.program);
+    cradle.prepare(cradle.program);
+    if (cradle.leader != nullptr) {
+      Porter porter(cradle.program);
+      auto child = sys::fork_into(*cradle.leader);
+      if (!child) porter.execute(cradle.program);
+      cradle.joined = std::move(*child);
+      cradle.program.failure = porter.wait();
+    }
   } catch (...) {
     cradle.failure = std::current_exception();
   }
-  if (cradle.failure) sys::child::leave(1);
+  if (cradle.failure || cradle.leader != nullptr) sys::child::leave(1);
   execute(cradle.program);
+}
+
+// Waits for the child that has done the work, and for the command to run.
+Newborn deliver(Cradle& cradle, const ProcessSpec& spec, sys::Child child) {
+  if (cradle.leader != nullptr) {
+    sys::reap(child.pidfd);
+    child = std::move(cradle.joined);
+  }
+  if (!cradle.failure && cradle.program.failure.error == 0) {
+    Newborn newborn{std::move(child), std::move(cradle.program.streams)};
+    for (sys::Fd& fd : newborn.streams.child) fd.close();
+    return newborn;
+  }
+  if (child.pidfd) sys::reap(child.pidfd);
+  if (cradle.failure) std::rethrow_exception(cradle.failure);
+  throw_failure(cradle.program, spec.argv.front());
 }
 
 }  // namespace
 
 Newborn give_birth(const LaunchSpec& spec) {
   const ProfileTimer timer(ProfilePart::start);
-  Cradle cradle{spec, {}, nullptr};
+  Cradle cradle;
+  cradle.prepare = [&spec](Program& program) { prepare(spec, program); };
   sys::Fd self;
   if (spec.kill_with_parent) {
     self = sys::duplicate_above_stdio(sys::open_pidfd_of_caller().get());
   }
   cradle.program.tty = spec.tty;
   cradle.program.parent_fd = self.get();
-
-  Newborn newborn;
+  sys::Child child;
   {
     // No handler of the caller's may run where the child borrows this thread's memory.
     const sys::BlockedSignals blocked;
-    newborn.child = sys::spawn_isolated(child_main, &cradle, spec.network == Network::none);
+    child = sys::spawn_isolated(child_main, &cradle, spec.network == Network::none);
   }
-  if (!cradle.failure && cradle.program.error == 0) {
-    newborn.streams = std::move(cradle.program.streams);
-    for (sys::Fd& fd : newborn.streams.child) fd.close();
-    return newborn;
+  return deliver(cradle, spec, std::move(child));
+}
+
+Newborn join(const ProcessSpec& spec, const sys::Fd& leader) {
+  const ProfileTimer timer(ProfilePart::start);
+  Cradle cradle;
+  cradle.prepare = [&](Program& program) { prepare_joining(spec, leader, program); };
+  cradle.leader = &leader;
+  cradle.program.tty = spec.tty;
+  sys::Child child;
+  {
+    const sys::BlockedSignals blocked;
+    child = sys::spawn_sharing(child_main, &cradle);
   }
-  sys::reap(newborn.child.pidfd);
-  if (cradle.failure) std::rethrow_exception(cradle.failure);
-  throw_failure(cradle.program, spec.argv.front());
+  return deliver(cradle, spec, std::move(child));
 }
 
 }  // namespace fastlayers::run

@@ -8,6 +8,10 @@
 // exceptions, descriptors need not be sent; only the steps that the two must not share (descriptor
 // table, identity) are raw system calls at the end. Entering namespaces from a helper thread
 // instead would not do: a proc file system shows the PID namespace its mounter is in.
+//
+// A process that joins a container that runs comes to life in two steps, because processes are
+// there already that might look into it: the first child stays outside their PID namespace, joins
+// the others and does all the work; the second, which executes the command, is a fork of that one.
 #pragma once
 
 #include "run/launch.hpp"
@@ -21,7 +25,9 @@ struct Newborn {
   Streams streams;  // our ends only
 };
 
-// Returns when the command is running; throws why it is not.
+// Return when the command is running; throw why it is not.
 Newborn give_birth(const LaunchSpec& spec);
+// `leader` is the first process of a container.
+Newborn join(const ProcessSpec& spec, const sys::Fd& leader);
 
 }  // namespace fastlayers::run

@@ -4,14 +4,16 @@
 #include <system_error>
 
 #include "base/error.hpp"
+#include "run/porter.hpp"
 #include "sys/child_setup.hpp"
 #include "sys/credentials.hpp"
+#include "sys/file.hpp"
+#include "sys/process.hpp"
+#include "sys/stream.hpp"
 
 namespace fastlayers::run {
 
 namespace {
-
-using Step = Program::Step;
 
 constexpr unsigned kFileMask = 022;
 constexpr int kFailed = 127;
@@ -39,16 +41,43 @@ constexpr const char* name_of(Step step) {
   return "execute the command";
 }
 
-void check(Program& program, Step step, int error) {
-  if (error == 0) return;
-  program.step = step;
-  program.error = error;
-  sys::child::leave(kFailed);
-}
-
 sys::Credentials credentials_of(const Account& account) {
   return {account.uid, account.gid, account.groups.data(), account.groups.size(),
           sys::default_capabilities()};
+}
+
+// Becomes what the program is to be, but for its descriptors.
+Failure change(const Program& program) {
+  namespace child = sys::child;
+  const sys::Fd(&streams)[3] = program.streams.child;
+  const int stdio[3] = {streams[0].get(), streams[1].get(), streams[2].get()};
+  int error = child::own_descriptors();
+  if (error != 0) return {Step::descriptors, error};
+  child::default_signals();
+  child::set_file_mask(kFileMask);
+  if ((error = child::new_session()) != 0) return {Step::session, error};
+  if ((error = child::install_stdio(stdio)) != 0) return {Step::stdio, error};
+  if (program.tty && (error = child::take_terminal()) != 0) return {Step::terminal, error};
+  if ((error = child::new_session_keyring()) != 0) return {Step::keyring, error};
+  error = sys::become(credentials_of(program.account), sys::last_capability());
+  if (error != 0) return {Step::identity, error};
+  if (program.parent_fd >= 0) {
+    error = child::die_with_parent(program.parent_fd);
+  }
+  return {Step::parent, error};
+}
+
+Failure execute_candidates(const Program& program) {
+  namespace child = sys::child;
+  // Really closed, not at execve(2): the path to be executed could name one of them.
+  if (const int error = child::close_from(3); error != 0) return {Step::descriptors, error};
+  child::unblock_signals();
+  for (const auto& path : program.command.candidates) {
+    if (!child::may_execute(path.c_str())) continue;
+    return {Step::execute, child::execute(path.c_str(), program.argv_pointers.data(),
+                                          program.environment_pointers.data())};
+  }
+  return {Step::search, EACCES};
 }
 
 }  // namespace
@@ -63,58 +92,70 @@ std::vector<char*> pointers_to(const std::vector<std::string>& strings) {
 }
 
 void execute(Program& program) {
+  program.failure = change(program);
+  if (program.failure.error == 0) program.failure = execute_candidates(program);
+  sys::child::leave(kFailed);
+}
+
+Porter::Porter(const Program& program) : program_(sys::sealed_program(porter_program())) {
+  sys::Pipe pipe = sys::open_pipe();
+  read_end_ = std::move(pipe.read_end);
+  write_end_ = std::move(pipe.write_end);
+  arguments_ = pointers_to(program.command.candidates);
+  static char end_of_candidates[] = "";
+  arguments_.back() = end_of_candidates;
+  arguments_.insert(arguments_.end(), program.argv_pointers.begin(), program.argv_pointers.end());
+}
+
+Failure Porter::wait() {
+  write_end_.close();
+  Failure failure{Step::descriptors, 0};
+  sys::read_some(read_end_.get(), {reinterpret_cast<std::byte*>(&failure), sizeof(failure)});
+  return failure;
+}
+
+void Porter::execute(Program& program) {
   namespace child = sys::child;
-  const sys::Fd(&streams)[3] = program.streams.child;
-  const int stdio[3] = {streams[0].get(), streams[1].get(), streams[2].get()};
-  check(program, Step::descriptors, child::own_descriptors());
-  child::default_signals();
-  child::set_file_mask(kFileMask);
-  check(program, Step::session, child::new_session());
-  check(program, Step::stdio, child::install_stdio(stdio));
-  if (program.tty) check(program, Step::terminal, child::take_terminal());
-  check(program, Step::keyring, child::new_session_keyring());
-  check(program, Step::identity,
-        sys::become(credentials_of(program.account), sys::last_capability()));
-  if (program.parent_fd >= 0) {
-    check(program, Step::parent, child::die_with_parent(program.parent_fd));
+  int fds[2] = {write_end_.get(), program_.get()};
+  Failure failure = change(program);
+  if (failure.error == 0) {
+    failure = {Step::descriptors, child::gather(fds, kReport)};
+    if (failure.error == 0) {
+      child::unblock_signals();
+      failure.error =
+          child::execute_open(fds[1], arguments_.data(), program.environment_pointers.data());
+    }
   }
-  // Really closed, not at execve(2): the path to be executed could name one of them.
-  check(program, Step::descriptors, child::close_from(3));
-  child::unblock_signals();
-  for (const auto& path : program.command.candidates) {
-    if (!child::may_execute(path.c_str())) continue;
-    check(program, Step::execute,
-          child::execute(path.c_str(), program.argv_pointers.data(),
-                         program.environment_pointers.data()));
-  }
-  check(program, Step::search, EACCES);
+  child::say(fds[0], &failure, sizeof(failure));
   child::leave(kFailed);
 }
 
 void throw_failure(const Program& program, const std::string& name) {
   const std::string prefix = "exec: \"" + name + "\": ";
-  if (program.step == Step::search) {
+  if (program.failure.step == Step::search) {
     if (program.command.searched) {
       throw Error(ErrorKind::command_not_found, prefix + "executable file not found in $PATH",
                   ENOENT);
     }
     throw Error(ErrorKind::not_executable, prefix + "permission denied", EACCES);
   }
-  if (program.step != Step::execute) {
-    throw_errno(std::string("start the container: ") + name_of(program.step), program.error);
+  if (program.failure.step != Step::execute) {
+    throw_errno(std::string("start the container: ") + name_of(program.failure.step),
+                program.failure.error);
   }
-  switch (program.error) {
+  switch (program.failure.error) {
     case ENOENT:
     case ENOTDIR:
       throw Error(ErrorKind::command_not_found, prefix + "no such file or directory",
-                  program.error);
+                  program.failure.error);
     case EACCES:
-      throw Error(ErrorKind::not_executable, prefix + "permission denied", program.error);
+      throw Error(ErrorKind::not_executable, prefix + "permission denied", program.failure.error);
     case ENOEXEC:
-      throw Error(ErrorKind::not_executable, prefix + "exec format error", program.error);
+      throw Error(ErrorKind::not_executable, prefix + "exec format error", program.failure.error);
     default:
       throw Error(ErrorKind::not_executable,
-                  prefix + std::generic_category().message(program.error), program.error);
+                  prefix + std::generic_category().message(program.failure.error),
+                  program.failure.error);
   }
 }
 

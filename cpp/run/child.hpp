@@ -7,6 +7,7 @@
 #include "run/account.hpp"
 #include "run/command.hpp"
 #include "run/stdio.hpp"
+#include "run/step.hpp"
 
 namespace fastlayers::run {
 
@@ -22,19 +23,23 @@ struct Program {
   std::vector<char*> argv_pointers;
   std::vector<char*> environment_pointers;
 
-  enum class Step {
-    descriptors,
-    session,
-    stdio,
-    terminal,
-    keyring,
-    identity,
-    parent,
-    search,
-    execute
-  };
-  Step step = Step::descriptors;
-  int error = 0;  // 0: the program has been executed
+  Failure failure{Step::descriptors, 0};  // error 0: the command has been executed
+};
+
+// Of a process that joins a container: what it needs as it shares no memory with us.
+class Porter {
+ public:
+  explicit Porter(const Program& program);
+  // In the parent: waits until the command has been executed, or says why it was not.
+  Failure wait();
+  // In the child, with all signals blocked: executes the porter, or ends the process.
+  [[noreturn]] void execute(Program& program);
+
+ private:
+  sys::Fd program_;  // sealed
+  sys::Fd read_end_;
+  sys::Fd write_end_;
+  std::vector<char*> arguments_;
 };
 
 // What execve(2) wants; `strings` must stay as they are.

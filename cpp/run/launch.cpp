@@ -20,21 +20,18 @@ namespace {
 constexpr int kSignalBase = 128;
 constexpr unsigned kLogMode = 0640;
 
-void check(const LaunchSpec& spec) {
+void check(const ProcessSpec& spec) {
   if (spec.argv.empty()) throw Error(ErrorKind::invalid, "no command specified");
   for (const auto& argument : spec.argv) {
     if (argument.find('\0') != std::string::npos) {
       throw Error(ErrorKind::invalid, "an argument of the command contains a NUL byte");
     }
   }
-  if (spec.directory.empty() || spec.directory.front() != '/') {
-    throw Error(ErrorKind::invalid,
-                "the container's directory \"" + spec.directory + "\" is not an absolute path");
-  }
 }
 
 // A standard stream that is closed has a number that the next descriptor of ours will get.
-LaunchSpec without_closed_streams(LaunchSpec spec) {
+template <class Spec>
+Spec without_closed_streams(Spec spec) {
   for (int* fd : {&spec.stdin_fd, &spec.stdout_fd, &spec.stderr_fd}) {
     if (sys::stream_kind(*fd) == sys::StreamKind::closed) *fd = -1;
   }
@@ -46,7 +43,7 @@ sys::Fd open_log(const LaunchSpec& spec) {
   return sys::open(spec.directory + "/log", O_WRONLY | O_CREAT | O_APPEND, kLogMode);
 }
 
-std::unique_ptr<sys::RawMode> enter_raw_mode(const LaunchSpec& spec) {
+std::unique_ptr<sys::RawMode> enter_raw_mode(const ProcessSpec& spec) {
   const bool types = spec.tty && spec.attach && spec.interactive;
   if (!types || !sys::is_terminal(spec.stdin_fd)) return nullptr;
   return std::make_unique<sys::RawMode>(spec.stdin_fd);
@@ -73,28 +70,48 @@ class EndOnFailure {
   const sys::Child* child_;
 };
 
-}  // namespace
-
-ExitStatus launch(const LaunchSpec& wanted, const std::function<void(int pid)>& started) {
-  check(wanted);
-  const LaunchSpec spec = without_closed_streams(wanted);
-  const sys::Fd log = open_log(spec);
+// Has a process born and stays with it to its end.
+ExitStatus attend(const ProcessSpec& spec, int log_fd, const std::function<Newborn()>& birth,
+                  const std::function<void(int pid)>& started) {
   const sys::NoBrokenPipeSignal no_broken_pipe_signal;
   sys::SignalCatcher signals;
   const auto raw_mode = enter_raw_mode(spec);
 
-  Newborn newborn = give_birth(spec);
+  Newborn newborn = birth();
   EndOnFailure guard(newborn.child);
   if (started) started(newborn.child.pid);
 
   const ProfileTimer timer(ProfilePart::container);
   ExitStatus status;
-  status.lost_output = relay_until_end({spec, newborn, signals, raw_mode.get(), log.get()});
+  status.lost_output = relay_until_end({spec, newborn, signals, raw_mode.get(), log_fd});
   guard.dismiss();
   const sys::ExitState state = sys::reap(newborn.child.pidfd);
   status.signalled = state.signalled;
   status.code = state.signalled ? kSignalBase + state.number : state.number;
   return status;
+}
+
+}  // namespace
+
+ExitStatus launch(const LaunchSpec& wanted, const std::function<void(int pid)>& started) {
+  check(wanted);
+  if (wanted.directory.empty() || wanted.directory.front() != '/') {
+    throw Error(ErrorKind::invalid,
+                "the container's directory \"" + wanted.directory + "\" is not an absolute path");
+  }
+  const LaunchSpec spec = without_closed_streams(wanted);
+  const sys::Fd log = open_log(spec);
+  return attend(
+      spec, log.get(), [&spec] { return give_birth(spec); }, started);
+}
+
+ExitStatus execute_in(const ProcessSpec& wanted, int leader,
+                      const std::function<void(int pid)>& started) {
+  check(wanted);
+  const ProcessSpec spec = without_closed_streams(wanted);
+  const sys::Fd process = sys::duplicate_above_stdio(leader);
+  return attend(
+      spec, -1, [&] { return join(spec, process); }, started);
 }
 
 }  // namespace fastlayers::run

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "mount/root.hpp"
+#include "run/process_spec.hpp"
 
 namespace fastlayers::run {
 
@@ -29,32 +30,16 @@ struct BindMount {
 
 enum class Network { host, none };
 
-struct LaunchSpec {
+struct LaunchSpec : ProcessSpec {
   mount::Root root;
   std::string directory;  // containers/<id>: holds resolv.conf, hosts, hostname to be bound; log;
                           // must exist; the merged root is mounted on its subfolder "merged"
-  std::vector<std::string> argv;  // argv[0] is looked up in PATH of `env` inside the root
-  std::vector<std::string> env;   // K=V; HOME is added if absent (from passwd of the root)
-  std::string cwd = "/";          // created if missing, inside the root
-  std::string user;               // "", name, uid, name:group, uid:gid
   std::string hostname;
   Network network = Network::host;
-  bool tty = false;
-  bool interactive = false;  // keep stdin open; otherwise the child's stdin is /dev/null
   bool read_only = false;
   std::vector<BindMount> binds;
-  bool log = false;    // copy stdout and stderr to <directory>/log as well
-  bool attach = true;  // false: no stdin, stdout, stderr of ours (a detached container)
+  bool log = false;  // copy stdout and stderr to <directory>/log as well
   bool kill_with_parent = false;
-  // Ours. Pipes and sockets are handed to the container as they are if its user is root and there
-  // is no log; everything else is relayed (stdio.hpp says why).
-  int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;
-};
-
-struct ExitStatus {
-  int code = 0;  // Docker's: the command's, or 128 + signal
-  bool signalled = false;
-  std::string lost_output;  // not empty: output or log is incomplete, and why (a full disk)
 };
 
 // Runs to the end and returns the status. `started` is called in the parent with the child's
@@ -62,5 +47,10 @@ struct ExitStatus {
 // not_executable (126), everything else 125. All output has been drained when this returns;
 // the terminal is restored on every path.
 ExitStatus launch(const LaunchSpec& spec, const std::function<void(int pid)>& started);
+
+// The same of one more process in a container, whose first process is behind `leader` (a pidfd).
+// Its working directory must exist; that nobody is there any more is Error(conflict).
+ExitStatus execute_in(const ProcessSpec& spec, int leader,
+                      const std::function<void(int pid)>& started);
 
 }  // namespace fastlayers::run

@@ -19,7 +19,7 @@ constexpr int kTerminalGrace_ms = 100;
 class Loop {
  public:
   explicit Loop(const Relay& relay) : relay_(relay) {
-    const LaunchSpec& spec = relay.spec;
+    const ProcessSpec& spec = relay.spec;
     Streams& streams = relay.newborn.streams;
     const int out = spec.attach ? spec.stdout_fd : -1;
     const int err = spec.attach ? spec.stderr_fd : -1;

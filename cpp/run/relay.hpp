@@ -12,7 +12,7 @@
 namespace fastlayers::run {
 
 struct Relay {
-  const LaunchSpec& spec;
+  const ProcessSpec& spec;
   Newborn& newborn;
   sys::SignalCatcher& signals;
   sys::RawMode* raw_mode = nullptr;  // of the caller's terminal, if it is in raw mode

@@ -19,7 +19,7 @@ bool can_be_handed_over(StreamKind kind, unsigned uid) {
   return uid == 0 && (kind == StreamKind::pipe || kind == StreamKind::socket);
 }
 
-void open_input(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid,
+void open_input(const ProcessSpec& spec, const SystemMounts& mounts, unsigned uid,
                 Streams& streams) {
   const StreamKind kind =
       spec.attach && spec.interactive ? sys::stream_kind(spec.stdin_fd) : StreamKind::null_device;
@@ -37,15 +37,15 @@ void open_input(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid
 }
 
 // Returns our end, if it is relayed.
-sys::Fd open_output(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid, int fd,
-                    sys::Fd& child) {
+sys::Fd open_output(const ProcessSpec& spec, bool log, const SystemMounts& mounts, unsigned uid,
+                    int fd, sys::Fd& child) {
   const StreamKind kind = spec.attach ? sys::stream_kind(fd) : StreamKind::null_device;
   const bool is_null = kind == StreamKind::null_device || kind == StreamKind::closed;
-  if (!spec.log && is_null) {
+  if (!log && is_null) {
     child = sys::duplicate_above_stdio(open_null(mounts).get());
     return {};
   }
-  if (!spec.log && can_be_handed_over(kind, uid)) {
+  if (!log && can_be_handed_over(kind, uid)) {
     child = sys::duplicate_above_stdio(fd);
     return {};
   }
@@ -56,12 +56,12 @@ sys::Fd open_output(const LaunchSpec& spec, const SystemMounts& mounts, unsigned
   return std::move(pipe.read_end);
 }
 
-void open_terminal(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid,
+void open_terminal(const ProcessSpec& spec, const SystemMounts& mounts, unsigned uid,
                    Streams& streams) {
   sys::Pty pty = sys::open_pty(mounts.devpts.get());
   sys::set_owner(pty.slave.get(), uid, kSameGroup);
   sys::copy_window_size(host_terminal(spec), pty.master.get());
-  mount_console(mounts, pty.slave.get());
+  if (mounts.is_new) mount_console(mounts, pty.slave.get());
   sys::set_non_blocking(pty.master.get());
   for (sys::Fd& fd : streams.child) fd = sys::duplicate_above_stdio(pty.slave.get());
   streams.terminal = std::move(pty.master);
@@ -69,25 +69,25 @@ void open_terminal(const LaunchSpec& spec, const SystemMounts& mounts, unsigned 
 
 }  // namespace
 
-Streams open_streams(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid) {
+Streams open_streams(const ProcessSpec& spec, bool log, const SystemMounts& mounts, unsigned uid) {
   Streams streams;
   if (spec.tty) {
     open_terminal(spec, mounts, uid, streams);
     return streams;
   }
   open_input(spec, mounts, uid, streams);
-  streams.output = open_output(spec, mounts, uid, spec.stdout_fd, streams.child[1]);
+  streams.output = open_output(spec, log, mounts, uid, spec.stdout_fd, streams.child[1]);
   // What ends up in one place goes there through one pipe, and so in the order it was written.
   const bool one_place = !spec.attach || sys::is_same_object(spec.stdout_fd, spec.stderr_fd);
   if (streams.output && one_place) {
     streams.child[2] = sys::duplicate_above_stdio(streams.child[1].get());
   } else {
-    streams.error = open_output(spec, mounts, uid, spec.stderr_fd, streams.child[2]);
+    streams.error = open_output(spec, log, mounts, uid, spec.stderr_fd, streams.child[2]);
   }
   return streams;
 }
 
-int host_terminal(const LaunchSpec& spec) {
+int host_terminal(const ProcessSpec& spec) {
   if (!spec.attach) return -1;
   for (const int fd : {spec.stdout_fd, spec.stdin_fd, spec.stderr_fd}) {
     if (sys::is_terminal(fd)) return fd;

@@ -6,7 +6,7 @@
 // is not root could not open /dev/stdout.
 #pragma once
 
-#include "run/launch.hpp"
+#include "run/process_spec.hpp"
 #include "run/system_mount.hpp"
 #include "sys/fd.hpp"
 
@@ -21,10 +21,11 @@ struct Streams {
   sys::Fd error;
 };
 
-// `uid` owns what is made. With a terminal the size of ours is set on it.
-Streams open_streams(const LaunchSpec& spec, const SystemMounts& mounts, unsigned uid);
+// `uid` owns what is made, all output is relayed if there is a `log`. With a terminal the size of
+// ours is set on it.
+Streams open_streams(const ProcessSpec& spec, bool log, const SystemMounts& mounts, unsigned uid);
 
 // The terminal whose size counts, of the caller's descriptors; -1: none.
-int host_terminal(const LaunchSpec& spec);
+int host_terminal(const ProcessSpec& spec);
 
 }  // namespace fastlayers::run

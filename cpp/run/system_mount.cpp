@@ -11,6 +11,7 @@
 #include "sys/mount_api.hpp"
 #include "sys/mount_point.hpp"
 #include "sys/node.hpp"
+#include "sys/stream.hpp"
 
 namespace fastlayers::run {
 
@@ -189,8 +190,16 @@ void mount_sys(int root_fd, int dev_fd) {
 
 SystemMounts mount_system(int root_fd) {
   SystemMounts mounts = mount_dev(root_fd);
+  mounts.is_new = true;
   mount_proc(root_fd, mounts.dev.get());
   mount_sys(root_fd, mounts.dev.get());
+  return mounts;
+}
+
+SystemMounts find_system(int root_fd) {
+  SystemMounts mounts;
+  mounts.dev = sys::open_in_root(root_fd, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  mounts.devpts = sys::open_in_root(root_fd, "dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW);
   return mounts;
 }
 
@@ -201,7 +210,11 @@ void mount_console(const SystemMounts& mounts, int terminal_fd) {
 }
 
 sys::Fd open_null(const SystemMounts& mounts) {
-  return sys::open_at(mounts.dev.get(), "null", O_RDWR | O_NOCTTY);
+  sys::Fd null = sys::open_at(mounts.dev.get(), "null", O_RDWR | O_NOCTTY);
+  if (sys::stream_kind(null.get()) != sys::StreamKind::null_device) {
+    throw Error(ErrorKind::conflict, "the container's /dev/null is not the null device any more");
+  }
+  return null;
 }
 
 }  // namespace fastlayers::run

@@ -15,11 +15,16 @@ namespace fastlayers::run {
 struct SystemMounts {
   sys::Fd dev;     // root directory of /dev
   sys::Fd devpts;  // root directory of /dev/pts
+  bool is_new = false;
 };
 
 // `root_fd` is attached in the calling thread's own mount namespace; the thread's children are in
 // the container's PID namespace and it is itself in the container's network namespace.
 SystemMounts mount_system(int root_fd);
+
+// Those of a container that runs, of which the calling process has the root: what its root has made
+// of them is not trusted.
+SystemMounts find_system(int root_fd);
 
 // Puts the terminal on /dev/console.
 void mount_console(const SystemMounts& mounts, int terminal_fd);

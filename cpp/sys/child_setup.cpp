@@ -68,6 +68,23 @@ int close_from(int first) noexcept {
   return result_of(::syscall(SYS_close_range, first, UINT_MAX, 0));
 }
 
+int gather(int (&fds)[2], int first) noexcept {
+  for (int& fd : fds) {
+    const int above = ::fcntl(fd, F_DUPFD_CLOEXEC, first + 2);
+    if (above < 0) return errno;
+    fd = above;
+  }
+  for (int i = 0; i < 2; ++i) {
+    if (::dup3(fds[i], first + i, i == 0 ? 0 : O_CLOEXEC) < 0) return errno;
+    fds[i] = first + i;
+  }
+  return close_from(first + 2);
+}
+
+void say(int fd, const void* bytes, unsigned long count) noexcept {
+  [[maybe_unused]] const auto written = ::write(fd, bytes, count);
+}
+
 bool may_execute(const char* path) noexcept {
   struct stat status {};
   return ::stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
@@ -76,6 +93,11 @@ bool may_execute(const char* path) noexcept {
 
 int execute(const char* path, char* const argv[], char* const envp[]) noexcept {
   ::execve(path, argv, envp);
+  return errno;
+}
+
+int execute_open(int fd, char* const argv[], char* const envp[]) noexcept {
+  ::syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
   return errno;
 }
 

@@ -18,8 +18,13 @@ int take_terminal() noexcept;                     // descriptor 0 becomes the co
 // open_pidfd_of_caller(). A change of identity undoes it, so it comes after become().
 int die_with_parent(int parent) noexcept;
 int close_from(int first) noexcept;
+// Gives two descriptors the numbers `first`, which stays open at execve(2), and the next, which
+// does not; closes all behind.
+int gather(int (&fds)[2], int first) noexcept;
+void say(int fd, const void* bytes, unsigned long count) noexcept;
 bool may_execute(const char* path) noexcept;  // a file this identity may execute
 int execute(const char* path, char* const argv[], char* const envp[]) noexcept;
+int execute_open(int fd, char* const argv[], char* const envp[]) noexcept;  // execveat(2)
 [[noreturn]] void leave(int code) noexcept;
 
 }  // namespace fastlayers::sys::child

@@ -1,6 +1,7 @@
 #include "sys/namespace.hpp"
 
 #include <net/if.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -21,6 +22,12 @@ void keep_mounts_private() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     throw_errno("keep the mounts of a container from the host");
   }
+}
+
+void join_namespaces(const Fd& leader) {
+  if (::setns(leader.get(), CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET) == 0) return;
+  if (errno == ESRCH) throw Error(ErrorKind::conflict, "the container is not running", ESRCH);
+  throw_errno("join the container's namespaces");
 }
 
 void raise_loopback() {

@@ -1,12 +1,17 @@
-// What the first process of a container does in its new namespaces.
+// What the first process of a container does in its new namespaces, and what joins them later.
 #pragma once
 
 #include <string>
+
+#include "sys/fd.hpp"
 
 namespace fastlayers::sys {
 
 // Of the calling process's mount namespace: nothing propagates in or out any more.
 void keep_mounts_private();
+// Joins the mounts, host name, IPC objects and network of the process behind `leader`; the root of
+// its mounts becomes this process's.
+void join_namespaces(const Fd& leader);
 void raise_loopback();  // brings "lo" of this process's network namespace up
 void set_hostname(const std::string& name);
 std::string hostname();

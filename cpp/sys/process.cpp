@@ -13,6 +13,7 @@
 #include <cstddef>
 
 #include "base/error.hpp"
+#include "sys/file.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
@@ -85,13 +86,9 @@ int enter(void* argument) {
   throw_errno("start a process in namespaces of its own", error);
 }
 
-}  // namespace
-
-Child spawn_isolated(int (*entry)(void*), void* argument, bool new_network) {
+Child spawn(int (*entry)(void*), void* argument, int namespaces) {
   const Stack stack;
-  const int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | CLONE_NEWNS |
-                    CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | (new_network ? CLONE_NEWNET : 0) |
-                    SIGCHLD;
+  const int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | namespaces | SIGCHLD;
   // A change of identity in the child clears this property of the memory it shares with us.
   const int dumpable = ::prctl(PR_GET_DUMPABLE);
   int pidfd = -1;
@@ -103,6 +100,42 @@ Child spawn_isolated(int (*entry)(void*), void* argument, bool new_network) {
   if (dumpable == 1) ::prctl(PR_SET_DUMPABLE, 1);
   if (pid < 0) throw_spawn_failure(error);
   return {pid, Fd(pidfd)};
+}
+
+}  // namespace
+
+Child spawn_isolated(int (*entry)(void*), void* argument, bool new_network) {
+  return spawn(
+      entry, argument,
+      CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | (new_network ? CLONE_NEWNET : 0));
+}
+
+Child spawn_sharing(int (*entry)(void*), void* argument) { return spawn(entry, argument, 0); }
+
+std::optional<Child> fork_into(const Fd& leader) {
+  if (::setns(leader.get(), CLONE_NEWPID) != 0) throw_errno("join the container's processes");
+  int pidfd = -1;
+  const long pid =
+      ::syscall(SYS_clone, CLONE_PARENT | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, 0);
+  if (pid < 0) throw_errno("start a process in the container");
+  if (pid == 0) {
+    // Until it executes it holds a copy of our memory, and others of its user are around.
+    ::prctl(PR_SET_DUMPABLE, 0);
+    return std::nullopt;
+  }
+  return Child{static_cast<int>(pid), Fd(pidfd)};
+}
+
+Fd sealed_program(Bytes program) {
+  constexpr unsigned kExecutable = 0x10;  // MFD_EXEC (Linux 6.3); older ones are always so
+  const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  Fd file(::memfd_create("fastlayers-porter", flags | kExecutable));
+  if (!file && errno == EINVAL) file = Fd(::memfd_create("fastlayers-porter", flags));
+  if (!file) throw_errno("make a program in memory");
+  write_all(file.get(), program);
+  const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  if (::fcntl(file.get(), F_ADD_SEALS, seals) != 0) throw_errno("seal a program in memory");
+  return file;
 }
 
 ExitState reap(const Fd& pidfd) {

@@ -2,6 +2,9 @@
 // which a process is watched, signalled and reaped.
 #pragma once
 
+#include <optional>
+
+#include "base/io.hpp"
 #include "sys/fd.hpp"
 
 namespace fastlayers::sys {
@@ -17,6 +20,18 @@ struct Child {
 // do (allocate, throw and catch, open descriptors for its parent) except start threads or return.
 // All signals must be blocked. The child's working directory, root and file mode mask are its own.
 Child spawn_isolated(int (*entry)(void*), void* argument, bool new_network);
+
+// The same into the caller's own namespaces: `entry` is to join others.
+Child spawn_sharing(int (*entry)(void*), void* argument);
+
+// Forks the calling process, which is from spawn_sharing(), into the PID namespace that `leader` is
+// the first process of; the new one is a sibling of the calling one. It has a copy of the memory,
+// as nothing that runs in a container may see ours written to. Returns twice: in the new process
+// without a child.
+std::optional<Child> fork_into(const Fd& leader);
+
+// A program in memory that nobody can change; executed by its descriptor.
+Fd sealed_program(Bytes program);
 
 struct ExitState {
   int number = 0;  // exit code, or signal

@@ -182,6 +182,13 @@ class LaunchSpec:
     stderr_fd: int
     def __init__(self) -> None: ...
 
+def execute_in(
+    spec: LaunchSpec, leader: int, started: Callable[[int], None] | None = None
+) -> tuple[int, str]:
+    """Runs one more process in a container: of `spec` what concerns a process counts. `leader` is a
+    pidfd of the container's first process. Returns as `launch` does; ConflictError if the
+    container has ended."""
+
 def launch(spec: LaunchSpec, started: Callable[[int], None] | None = None) -> tuple[int, str]:
     """Runs the container to its end; returns Docker's exit code, and why output or log are
     incomplete ("": they are not). Raises CommandNotFoundError

@@ -148,6 +148,37 @@ class Container(ContainerRecord):
 
         return result.capture(start, stdin) if capture else result.Result(start(0, 1, 2))
 
+    def exec(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | Sequence[str] = (),
+        user: str | None = None,
+        workdir: str | None = None,
+        stdin: bytes = b"",
+        capture: bool = True,
+    ) -> Result:
+        """Runs a command beside the container's own, to its end. Environment, user and working
+        directory are the container's unless given; the directory must exist.
+
+        With `capture` the result holds what was written, else this process's standard streams are
+        used. ConflictError unless the container runs; CommandNotFoundError and NotExecutableError
+        as for `start`.
+        """
+        from fastlayers import result
+        from fastlayers.container_exec import execute
+
+        def run(stdin_fd: int, stdout_fd: int, stderr_fd: int) -> int:
+            streams = launcher.Streams(
+                interactive=not capture or bool(stdin),
+                stdin_fd=stdin_fd,
+                stdout_fd=stdout_fd,
+                stderr_fd=stderr_fd,
+            )
+            return execute(self, command, streams, env=env, user=user, workdir=workdir)
+
+        return result.capture(run, stdin) if capture else result.Result(run(0, 1, 2))
+
     def _run(
         self,
         lock: FileLock,

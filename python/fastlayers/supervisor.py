@@ -1,4 +1,4 @@
-"""Supervisor: the small process that runs a container in the background.
+"""Supervisor: the small process that runs a container, or a command in one, in the background.
 
 It holds the container's lock, owns its log and its exit code, and has nothing of the process that
 made it: a session of its own, no standard streams, no other descriptors. What became of the start
@@ -28,32 +28,46 @@ def start_in_background(
     container: Container, lock: FileLock, make_spec: Callable[[], _core.LaunchSpec]
 ) -> None:
     """Returns when the container runs, or raises what kept it from it. Takes over the lock."""
+
+    def supervise(on_started: Callable[[int], None]) -> None:
+        try:
+            lock.leave_note(str(run_to_end(container, make_spec, on_started)))
+        finally:
+            if container.options.auto_remove:
+                container.discard()
+
+    try:
+        report = _in_background(supervise, lock.descriptor)
+    finally:
+        lock.release()
+    _raise_reported(container, report)
+
+
+def execute_in_background(container: Container, spec: _core.LaunchSpec, leader: int) -> None:
+    """Returns when the command runs in the container, or raises what kept it from it."""
+    report = _in_background(lambda started: _core.execute_in(spec, leader, started), leader)
+    _raise_reported(container, report)
+
+
+def _in_background(work: Callable[[Callable[[int], None]], object], keep: int) -> bytes:
+    """Has a process of its own do the work, with a descriptor of ours; returns what it reports when
+    the work has called what it is given, or has failed."""
     try:
         read_end, write_end = os.pipe()
         child = os.fork()
     except OSError as error:
-        lock.release()
         raise host_error("cannot start a supervisor", error) from None
     if child == 0:
-        _become_supervisor(container, lock, make_spec, write_end)  # does not return
+        _become_supervisor(work, keep, write_end)  # does not return
     os.close(write_end)
-    lock.release()
-    try:
-        with _core.ProfileTimer("wait_workers"):
+    with _core.ProfileTimer("wait_workers"), open(read_end, "rb") as pipe:
+        with contextlib.suppress(ChildProcessError):  # the host program reaps all children itself
             os.waitpid(child, 0)
-            with open(read_end, "rb") as pipe:
-                report = pipe.read()
-    except ChildProcessError:  # the host program reaps all children itself
-        with open(read_end, "rb") as pipe:
-            report = pipe.read()
-    _raise_reported(container, report)
+        return pipe.read()
 
 
 def _become_supervisor(
-    container: Container,
-    lock: FileLock,
-    make_spec: Callable[[], _core.LaunchSpec],
-    write_end: int,
+    work: Callable[[Callable[[int], None]], object], keep: int, write_end: int
 ) -> None:
     """In the child: leaves through os._exit on every path, so nothing of the parent's runs here."""
     code = 1
@@ -61,8 +75,8 @@ def _become_supervisor(
         os.setsid()
         if os.fork():
             os._exit(0)
-        _forget_parent({lock.descriptor, write_end})
-        code = _supervise(container, lock, make_spec, write_end)
+        _forget_parent({keep, write_end})
+        code = _supervise(work, write_end)
     finally:
         os._exit(code)
 
@@ -79,12 +93,7 @@ def _forget_parent(keep: set[int]) -> None:
                 os.close(descriptor)
 
 
-def _supervise(
-    container: Container,
-    lock: FileLock,
-    make_spec: Callable[[], _core.LaunchSpec],
-    write_end: int,
-) -> int:
+def _supervise(work: Callable[[Callable[[int], None]], object], write_end: int) -> int:
     def report(text: str) -> None:
         try:
             os.write(write_end, text.encode("utf-8", "backslashreplace"))
@@ -100,7 +109,7 @@ def _supervise(
         report(json_text.dumps({"pid": pid}))
 
     try:
-        lock.leave_note(str(run_to_end(container, make_spec, on_started)))
+        work(on_started)
     except BaseException as error:
         if not started:
             report(
@@ -113,9 +122,6 @@ def _supervise(
                 )
             )
         return 1
-    finally:
-        if container.options.auto_remove:
-            container.discard()
     return 0
 
 

@@ -22,11 +22,14 @@ def _check_label(text: str) -> str:
     return f"invalid label '{text}': empty name" if text[:1] in ("", "=") else ""
 
 
+ENV_FLAGS = (
+    Flag("env", "e", "list", "Set environment variables", check=_check_env),
+    Flag("env-file", "", "list", "Read in a file of environment variables"),
+)
 FLAGS = (
     Flag("cidfile", "", "string", "Write the container ID to the file"),
     Flag("entrypoint", "", "string", "Overwrite the default ENTRYPOINT of the image"),
-    Flag("env", "e", "list", "Set environment variables", check=_check_env),
-    Flag("env-file", "", "list", "Read in a file of environment variables"),
+    *ENV_FLAGS,
     Flag("hostname", "h", "string", "Container host name"),
     Flag("interactive", "i", "bool", "Keep STDIN open even if not attached"),
     Flag("label", "l", "list", "Set meta data on a container", check=_check_label),
@@ -68,7 +71,7 @@ def container_options(call: Call) -> ContainerOptions:
         name=flags.text("name") or None,
         command=call.args[1:] or None,
         entrypoint=entrypoint,
-        env=[*_env_from_files(flags.all("env-file")), *flags.all("env")],
+        env=env_of(call),
         user=flags.text("user") or None,
         workdir=flags.text("workdir") or None,
         hostname=flags.text("hostname") or None,
@@ -80,6 +83,11 @@ def container_options(call: Call) -> ContainerOptions:
         auto_remove=flags.enabled("rm"),
         labels={key: value for key, _, value in labels},
     )
+
+
+def env_of(call: Call) -> list[str]:
+    """The variables of --env-file and --env, these last. Raises VerbError."""
+    return [*_env_from_files(call.flags.all("env-file")), *call.flags.all("env")]
 
 
 def check_pull_policy(call: Call) -> None:

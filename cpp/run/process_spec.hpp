@@ -1,0 +1,28 @@
+// ProcessSpec: one process in a container, its first or one that joins it, and its streams.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace fastlayers::run {
+
+struct ProcessSpec {
+  std::vector<std::string> argv;  // argv[0] is looked up in PATH of `env` inside the root
+  std::vector<std::string> env;   // K=V; HOME is added if absent (from passwd of the root)
+  std::string cwd = "/";          // inside the root; of the first process created if missing
+  std::string user;               // "", name, uid, name:group, uid:gid
+  bool tty = false;
+  bool interactive = false;  // keep stdin open; otherwise the child's stdin is /dev/null
+  bool attach = true;        // false: no stdin, stdout, stderr of ours (detached)
+  // Ours. Pipes and sockets are handed to the container as they are if its user is root and there
+  // is no log; everything else is relayed (stdio.hpp says why).
+  int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;
+};
+
+struct ExitStatus {
+  int code = 0;  // Docker's: the command's, or 128 + signal
+  bool signalled = false;
+  std::string lost_output;  // not empty: output or log is incomplete, and why (a full disk)
+};
+
+}  // namespace fastlayers::run

@@ -1,0 +1,45 @@
+"""`exec`, `container exec`: runs a command in a container that runs."""
+
+from __future__ import annotations
+
+from fastlayers.cli.command import Call, Command
+from fastlayers.cli.flags import Flag
+from fastlayers.cli.options import ENV_FLAGS, env_of
+from fastlayers.cli.run import check_terminal
+
+COMMAND = Command(
+    "[OPTIONS] CONTAINER COMMAND [ARG...]",
+    "Execute a command in a running container",
+    (
+        Flag("detach", "d", "bool", "Detached mode: run command in the background"),
+        *ENV_FLAGS,
+        Flag("interactive", "i", "bool", "Keep STDIN open even if not attached"),
+        Flag("tty", "t", "bool", "Allocate a pseudo-TTY"),
+        Flag("user", "u", "string", "Username or UID (format: <name|uid>[:<group|gid>])"),
+        Flag("workdir", "w", "string", "Working directory inside the container"),
+    ),
+    arguments=(2, None),
+    aliases=("container exec", "exec"),
+    interspersed=False,
+)
+
+
+def run(call: Call) -> int:
+    from fastlayers.container_exec import execute
+    from fastlayers.launcher import Streams
+
+    flags = call.flags
+    detached, tty = flags.enabled("detach"), flags.enabled("tty")
+    interactive = flags.enabled("interactive") and not detached
+    if not detached:
+        check_terminal(interactive, tty)
+    name, *command = call.args
+    return execute(
+        call.store.container(name),
+        command,
+        Streams(attach=not detached, interactive=interactive),
+        env=env_of(call),
+        user=flags.text("user") or None,
+        workdir=flags.text("workdir") or None,
+        tty=tty,
+    )
