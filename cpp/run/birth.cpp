@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -32,7 +33,9 @@ namespace {
 struct Cradle {
   std::function<void(Program&)> prepare;
   const sys::Fd* leader = nullptr;  // of the container to be joined
+  bool is_watched = false;          // others may exchange the command's file while it is looked at
   Program program;
+  std::optional<Porter> porter;
   std::exception_ptr failure;
   sys::Child joined;
 };
@@ -105,17 +108,18 @@ int child_main(void* argument) {
   Cradle& cradle = *static_cast<Cradle*>(argument);
   try {
     cradle.prepare(cradle.program);
+    if (cradle.is_watched) cradle.porter.emplace(cradle.program);
     if (cradle.leader != nullptr) {
-      Porter porter(cradle.program);
       auto child = sys::fork_into(*cradle.leader);
-      if (!child) porter.execute(cradle.program);
+      if (!child) cradle.porter->execute(cradle.program);
       cradle.joined = std::move(*child);
-      cradle.program.failure = porter.wait();
+      sys::child::leave(0);
     }
   } catch (...) {
     cradle.failure = std::current_exception();
   }
-  if (cradle.failure || cradle.leader != nullptr) sys::child::leave(1);
+  if (cradle.failure) sys::child::leave(1);
+  if (cradle.porter) cradle.porter->execute(cradle.program);
   execute(cradle.program);
 }
 
@@ -125,6 +129,7 @@ Newborn deliver(Cradle& cradle, const ProcessSpec& spec, sys::Child child) {
     sys::reap(child.pidfd);
     child = std::move(cradle.joined);
   }
+  if (cradle.porter && !cradle.failure) cradle.program.failure = cradle.porter->wait();
   if (!cradle.failure && cradle.program.failure.error == 0) {
     Newborn newborn{std::move(child), std::move(cradle.program.streams)};
     for (sys::Fd& fd : newborn.streams.child) fd.close();
@@ -141,6 +146,7 @@ Newborn give_birth(const LaunchSpec& spec) {
   const ProfileTimer timer(ProfilePart::start);
   Cradle cradle;
   cradle.prepare = [&spec](Program& program) { prepare(spec, program); };
+  cradle.is_watched = !spec.binds.empty();  // a volume may be another container's as well
   sys::Fd self;
   if (spec.kill_with_parent) {
     self = sys::duplicate_above_stdio(sys::open_pidfd_of_caller().get());
@@ -161,6 +167,7 @@ Newborn join(const ProcessSpec& spec, const sys::Fd& leader) {
   Cradle cradle;
   cradle.prepare = [&](Program& program) { prepare_joining(spec, leader, program); };
   cradle.leader = &leader;
+  cradle.is_watched = true;
   cradle.program.tty = spec.tty;
   sys::Child child;
   {

@@ -26,7 +26,8 @@ struct Program {
   Failure failure{Step::descriptors, 0};  // error 0: the command has been executed
 };
 
-// Of a process that joins a container: what it needs as it shares no memory with us.
+// Has the command executed by the porter (porter.cc), where its file cannot be trusted to stay what
+// it was when it was looked at, and in a process that shares no memory with us.
 class Porter {
  public:
   explicit Porter(const Program& program);

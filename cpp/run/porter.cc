@@ -1,5 +1,5 @@
-// The porter: the program that a process joining a container executes first, from sealed memory,
-// and that executes the command. What /proc/self/exe leads to is never a file of the host then,
+// The porter: the program that a process executes first, from sealed memory, where others in the
+// container or of its volumes are at work, and that executes the command. What /proc/self/exe leads to is never a file of the host then,
 // however the container's programs are exchanged meanwhile (CVE-2019-5736), and nothing of our
 // memory is left. It stands alone: no libc, no start-up, a page of code.
 //
