@@ -79,6 +79,7 @@ void register_run(py::module_& module) {
   field(type, "directory", &run::LaunchSpec::directory);
   field(type, "argv", &run::LaunchSpec::argv);
   field(type, "env", &run::LaunchSpec::env);
+  field(type, "cgroups", &run::ProcessSpec::cgroups);
   field(type, "cwd", &run::LaunchSpec::cwd);
   field(type, "user", &run::LaunchSpec::user);
   field(type, "hostname", &run::LaunchSpec::hostname);

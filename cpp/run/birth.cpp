@@ -66,6 +66,7 @@ void find_program(int root_fd, const ProcessSpec& spec, const std::string& cwd, 
 
 // In the child. All it opens is closed when it returns, but for the streams.
 void prepare(const LaunchSpec& spec, Program& program) {
+  for (const auto& group : spec.cgroups) sys::join_cgroup(group);
   sys::keep_mounts_private();
   if (spec.network == Network::none) sys::raise_loopback();
   sys::clear_file_mask();
@@ -88,6 +89,7 @@ void prepare(const LaunchSpec& spec, Program& program) {
 
 // In the child that joins a container: the same of what is there already.
 void prepare_joining(const ProcessSpec& spec, const sys::Fd& leader, Program& program) {
+  for (const auto& group : spec.cgroups) sys::join_cgroup(group);
   sys::join_namespaces(leader);
   sys::clear_file_mask();
   const sys::Fd root = sys::open("/", O_PATH | O_DIRECTORY);

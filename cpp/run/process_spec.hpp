@@ -7,10 +7,11 @@
 namespace fastlayers::run {
 
 struct ProcessSpec {
-  std::vector<std::string> argv;  // argv[0] is looked up in PATH of `env` inside the root
-  std::vector<std::string> env;   // K=V; HOME is added if absent (from passwd of the root)
-  std::string cwd = "/";          // inside the root; of the first process created if missing
-  std::string user;               // "", name, uid, name:group, uid:gid
+  std::vector<std::string> argv;     // argv[0] is looked up in PATH of `env` inside the root
+  std::vector<std::string> env;      // K=V; HOME is added if absent (from passwd of the root)
+  std::string cwd = "/";             // inside the root; of the first process created if missing
+  std::string user;                  // "", name, uid, name:group, uid:gid
+  std::vector<std::string> cgroups;  // folders of the groups it joins
   bool tty = false;
   bool interactive = false;  // keep stdin open; otherwise the child's stdin is /dev/null
   bool attach = true;        // false: no stdin, stdout, stderr of ours (detached)

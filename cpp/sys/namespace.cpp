@@ -15,8 +15,14 @@
 
 #include "base/error.hpp"
 #include "sys/fd.hpp"
+#include "sys/file.hpp"
 
 namespace fastlayers::sys {
+
+void join_cgroup(const std::string& directory) {
+  const Fd file = open(directory + "/cgroup.procs", O_WRONLY);
+  write_all(file.get(), as_bytes("0"));
+}
 
 void keep_mounts_private() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {

@@ -7,6 +7,8 @@
 
 namespace fastlayers::sys {
 
+// Moves this process into a control group.
+void join_cgroup(const std::string& directory);
 // Of the calling process's mount namespace: nothing propagates in or out any more.
 void keep_mounts_private();
 // Joins the mounts, host name, IPC objects and network of the process behind `leader`; the root of

@@ -167,6 +167,7 @@ class LaunchSpec:
     env: list[str]
     cwd: str
     user: str
+    cgroups: list[str]  # folders of the control groups it joins
     hostname: str
     network: str  # "host" or "none"
     tty: bool

@@ -239,6 +239,41 @@ class Container(ContainerRecord):
             raise ConflictError(
                 f"cannot kill container: {self.name}: container {self.id} is not running"
             )
+        if state.paused:
+            self._thaw()  # else it would not hear of it
+
+    def pause(self) -> None:
+        """Holds all its processes still. ConflictError unless it runs."""
+        from fastlayers import cgroup
+
+        state = self.state()
+        if state.paused:
+            raise ConflictError(f"Container {self.id} is already paused")
+        if state.status != RUNNING:
+            raise ConflictError(f"Container {self.id} is not running")
+        cgroup.freeze(self.id, state.pid)
+
+    def unpause(self) -> None:
+        """Ends pause(). ConflictError unless it is paused."""
+        if not self.state().paused:
+            raise ConflictError(f"Container {self.id} is not paused")
+        self._thaw()
+
+    def _thaw(self) -> None:
+        from fastlayers import cgroup
+
+        cgroup.thaw(self.id)
+
+    def restart(self, timeout: float = 10) -> None:
+        """Stops it, if it runs, and starts it in the background."""
+        self.stop(timeout)
+        self.start(attach=False)
+
+    def rename(self, name: str) -> None:
+        """Gives it another name. ConflictError if that is taken."""
+        from fastlayers.container_store import rename_container
+
+        rename_container(self.store, self, name)
 
     def stop(self, timeout: float = 10) -> None:
         """Asks it to end (with the image's stop signal, or SIGTERM), and kills it after `timeout`
@@ -250,6 +285,8 @@ class Container(ContainerRecord):
 
         number = signal_number(self.runtime.stop_signal or "TERM")
         send_signal(state.pid, state.pid_start, number)
+        if state.paused:
+            self._thaw()
         if not self._ended(timeout):
             self._kill_and_wait()
 
@@ -270,6 +307,8 @@ class Container(ContainerRecord):
         state = self.state()
         if state.status == RUNNING:
             send_signal(state.pid, state.pid_start, signal.SIGKILL)
+        if state.paused:
+            self._thaw()
         if not self._ended(_KILL_SECONDS):
             raise HostError(f"container {self.name} does not end, although it was killed")
 

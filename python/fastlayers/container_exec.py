@@ -10,7 +10,7 @@ from fastlayers.container_options import ContainerOptions, check_workdir, env_en
 from fastlayers.container_state import RUNNING
 from fastlayers.errors import ConflictError
 from fastlayers.host import host_error
-from fastlayers.process import start_time
+from fastlayers.process import may_have_cgroups, start_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ def execute(
     spec.cwd = "/" + directory.lstrip("/")
     spec.user = runtime.user if user is None else user
     spec.tty = tty
+    if may_have_cgroups():
+        from fastlayers.cgroup import Hierarchies
+
+        spec.cgroups = Hierarchies().existing(container.id)
     spec.interactive = streams.interactive
     spec.attach = streams.attach
     spec.stdin_fd = streams.stdin_fd
@@ -62,6 +66,10 @@ def execute(
 def _open_leader(container: Container) -> int:
     """A descriptor of the container's first process."""
     state = container.state()
+    if state.paused:
+        raise ConflictError(
+            f"container {container.name} is paused, unpause the container before exec"
+        )
     if state.status == RUNNING:
         try:
             leader = os.pidfd_open(state.pid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from fastlayers.errors import InvalidError, UnsupportedError
+from fastlayers.limits import Limits
 from fastlayers.names import check_name
 from fastlayers.oci import fields
 from fastlayers.oci.frozen import Frozen
@@ -32,6 +33,7 @@ class ContainerOptions(Frozen):
     user         a name or number, perhaps with ":group"; None: the image's
     workdir      an absolute path; None: the image's, or "/"
     hostname     None: the container's short ID
+    limits       how much of the host it may use; None: all of it
     tty          a terminal inside;  interactive: standard input stays open
     network      "host", or "none" for a network namespace of its own with nothing in it
     volumes      "SOURCE:TARGET[:ro]" or "TARGET"; a source that is no path is a volume's name
@@ -46,6 +48,7 @@ class ContainerOptions(Frozen):
         "hostname",
         "interactive",
         "labels",
+        "limits",
         "name",
         "network",
         "read_only",
@@ -69,6 +72,7 @@ class ContainerOptions(Frozen):
     volumes: tuple[str, ...]
     auto_remove: bool
     labels: dict[str, str]
+    limits: Limits
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class ContainerOptions(Frozen):
         volumes: Sequence[str] = (),
         auto_remove: bool = False,
         labels: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         entrypoint = None if entrypoint is None else _words("entrypoint", entrypoint)
         self._set(
@@ -105,6 +110,7 @@ class ContainerOptions(Frozen):
             volumes=tuple(absolute(volume) for volume in _words("volumes", volumes)),
             auto_remove=auto_remove,
             labels={_text("label", k): _text("label", v) for k, v in (labels or {}).items()},
+            limits=limits or Limits(),
         )
         for volume in self.volumes:
             Volume.parse(volume)
@@ -114,6 +120,8 @@ class ContainerOptions(Frozen):
         document: Json = {}
         for key in self.__slots__:
             value = getattr(self, key)
+            if isinstance(value, Limits):
+                value = value.to_json()
             document[key] = list(value) if isinstance(value, tuple) else value
         return document
 
@@ -135,6 +143,7 @@ class ContainerOptions(Frozen):
             volumes=fields.strings(document, "volumes", _WHAT) or (),
             auto_remove=fields.flag(document, "auto_remove", _WHAT),
             labels=fields.string_map(document, "labels", _WHAT),
+            limits=Limits.from_json(fields.mapping(document, "limits", _WHAT)),
         )
 
 

@@ -13,6 +13,7 @@ from fastlayers.host import read_file, write_file
 from fastlayers.lock import is_held
 from fastlayers.oci import fields
 from fastlayers.oci.frozen import Frozen
+from fastlayers.process import may_have_cgroups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 CREATED = "created"
 RUNNING = "running"
+PAUSED = "paused"
 EXITED = "exited"
 # What is said of a container whose end nobody could record: as if by SIGKILL.
 KILLED = 137
@@ -28,9 +30,20 @@ KILLED = 137
 class State(Frozen):
     """One snapshot. `pid` is 0 unless it runs; `started` and `finished` are RFC 3339 text, "" if
     that has not happened; `error` says why it could not be started, or
-    what of its output was lost."""
+    what of its output was lost; `out_of_memory` that the kernel ended a process of it for want of
+    memory. `paused`: it runs, but is held still."""
 
-    __slots__ = ("error", "exit_code", "finished", "pid", "pid_start", "started", "status")
+    __slots__ = (
+        "error",
+        "exit_code",
+        "finished",
+        "out_of_memory",
+        "paused",
+        "pid",
+        "pid_start",
+        "started",
+        "status",
+    )
 
     status: str
     pid: int
@@ -39,6 +52,8 @@ class State(Frozen):
     started: str
     finished: str
     error: str
+    out_of_memory: bool
+    paused: bool
 
     def __init__(
         self,
@@ -50,6 +65,8 @@ class State(Frozen):
         started: str = "",
         finished: str = "",
         error: str = "",
+        out_of_memory: bool = False,
+        paused: bool = False,
     ) -> None:
         self._set(
             status=status,
@@ -59,14 +76,31 @@ class State(Frozen):
             started=started,
             finished=finished,
             error=error,
+            out_of_memory=out_of_memory,
+            paused=paused,
         )
+
+    @property
+    def word(self) -> str:
+        """What people call it: the status, or "paused"."""
+        return PAUSED if self.paused else self.status
 
     def __repr__(self) -> str:
         return f"State({self.status!r}, pid={self.pid}, exit_code={self.exit_code})"
 
+    def as_paused(self) -> State:
+        """The same, held still."""
+        return State(
+            self.status,
+            pid=self.pid,
+            pid_start=self.pid_start,
+            started=self.started,
+            paused=True,
+        )
+
     def to_json(self) -> Json:
-        """The state as a JSON object."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """The state as a JSON object; whether it is paused the kernel knows."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "paused"}
 
 
 class StateFile:
@@ -82,10 +116,19 @@ class StateFile:
         """The state as it is now."""
         for _ in range(2):
             state = self._read()
-            if state.status != RUNNING or is_held(self.lock_path):
+            if state.status != RUNNING:
                 return state
+            if is_held(self.lock_path):
+                return state if self._runs_on() else state.as_paused()
             # The one who ran it may have finished between the two looks; its last word counts.
         return State(EXITED, exit_code=KILLED, started=state.started, finished=self._last_sign())
+
+    def _runs_on(self) -> bool:
+        if not may_have_cgroups():
+            return True
+        from fastlayers.cgroup import is_frozen
+
+        return not is_frozen(os.path.basename(os.path.dirname(self.path)))
 
     def write(self, state: State) -> None:
         """Replaces the state; only for the process that holds the lock."""
@@ -120,4 +163,5 @@ def _parse(raw: bytes) -> State:
         started=fields.text(document, "started", "state.json"),
         finished=fields.text(document, "finished", "state.json"),
         error=fields.text(document, "error", "state.json"),
+        out_of_memory=fields.flag(document, "out_of_memory", "state.json"),
     )

@@ -15,8 +15,10 @@ from fastlayers.container_record import (
 )
 from fastlayers.errors import ConflictError, InvalidError, NotFoundError
 from fastlayers.host import make_directory, sync_directory
+from fastlayers.names import check_name
 from fastlayers.oci.digest import HEX_LENGTH
 from fastlayers.oci.timestamp import to_ns
+from fastlayers.process import may_have_cgroups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,11 +95,28 @@ def create_container(
             raise
 
 
+def rename_container(store: Store, container: Container, name: str) -> None:
+    """See Container.rename."""
+    record = read_record(container.directory)
+    if record is None:
+        raise NotFoundError(f"No such container: {container.name}")
+
+    def complete(chosen: str) -> None:
+        write_record(container.directory, {**record, "name": chosen}, sync=True)
+
+    store.names.rename(container.name, check_name(name), container.id, complete)
+    container.name = name
+
+
 def discard_container(store: Store, container: Container) -> None:
     """See Store.discard_container."""
     from fastlayers.mounted import unmount_container
 
     unmount_container(store, container)
+    if may_have_cgroups():
+        from fastlayers import cgroup
+
+        cgroup.remove(container.id)
     grave = os.path.join(store.containers_directory, f".{container.id}.old")
     store.names.retire(container.name, container.id, grave)
     remove_tree(grave)

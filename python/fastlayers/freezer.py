@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from fastlayers.errors import HostError
-from fastlayers.process import send_signal, start_time
+from fastlayers.process import descendants, send_signal, start_time, stat_field
 
 _STOPPED = (b"T", b"t")
 _STILL = (*_STOPPED, b"Z", b"X", b"")
@@ -75,33 +74,5 @@ class Freezer:
             send_signal(pid, started, signal.SIGCONT)
 
 
-def descendants(first: int) -> list[int]:
-    """A process and all that descend from it, parents before children.
-
-    The first process of a PID namespace adopts every orphan in it, so these are all processes of
-    the container, those in further namespaces included.
-    """
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            parent = _stat(int(name), 1)
-            if parent:  # empty: it ended while we looked
-                children.setdefault(int(parent), []).append(int(name))
-    found = [first]
-    for pid in found:
-        found.extend(sorted(children.get(pid, ())))
-    return found
-
-
 def _state(pid: int) -> bytes:
-    return _stat(pid, 0)
-
-
-def _stat(pid: int, field: int) -> bytes:
-    """A field of /proc/<pid>/stat, counted from the state; empty if the process is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            line = file.read()
-    except OSError:
-        return b""
-    return line[line.rindex(b")") + 2 :].split()[field]
+    return stat_field(pid, 0)

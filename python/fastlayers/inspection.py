@@ -115,6 +115,12 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "Binds": [text for text in options.volumes if ":" in text] or None,
             "NetworkMode": options.network,
             "AutoRemove": options.auto_remove,
+            "Memory": options.limits.memory,
+            "MemorySwap": options.limits.memory_swap or 2 * options.limits.memory,
+            "NanoCpus": options.limits.nano_cpus,
+            "CpuShares": options.limits.cpu_shares,
+            "CpusetCpus": options.limits.cpuset_cpus,
+            "PidsLimit": options.limits.pids or None,
             "Privileged": False,
             "ReadonlyRootfs": options.read_only,
             "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
@@ -153,11 +159,11 @@ def inspect_container(container: Container) -> dict[str, Any]:
 def _state(container: Container) -> dict[str, Any]:
     state = container.state()
     return {
-        "Status": state.status,
+        "Status": state.word,
         "Running": state.status == RUNNING,
-        "Paused": False,
+        "Paused": state.paused,
         "Restarting": False,
-        "OOMKilled": False,
+        "OOMKilled": state.out_of_memory,
         "Dead": False,
         "Pid": state.pid,
         "ExitCode": state.exit_code if state.status != CREATED or state.error else 0,

@@ -12,7 +12,7 @@ from fastlayers.errors import FastlayersError, LaunchError
 from fastlayers.mounted import refuse_mounted
 from fastlayers.network_file import write_network_files
 from fastlayers.oci import timestamp
-from fastlayers.process import start_time
+from fastlayers.process import may_have_cgroups, start_time
 from fastlayers.volume import binds
 
 TYPE_CHECKING = False
@@ -89,8 +89,12 @@ def run_to_end(
     state says why, as Docker's does, and the error is raised.
     """
     launch = _Launch(container, on_started)
+    out_of_memory = False
     try:
-        code, lost_output = launch.run(make_spec)
+        try:
+            code, lost_output = launch.run(make_spec)
+        finally:
+            out_of_memory = _leave_cgroups(container)
     except FastlayersError as error:
         if not launch.started:
             code = error.exit_code if isinstance(error, LaunchError) else LaunchError.exit_code
@@ -103,11 +107,24 @@ def run_to_end(
             started=launch.started,
             finished=timestamp.now(),
             error=lost_output,
+            out_of_memory=out_of_memory,
         )
     )
     if launch.failure is not None:
         raise launch.failure
     return code
+
+
+def _leave_cgroups(container: Container) -> bool:
+    """Removes the groups of a container that has ended, if it has any; whether the kernel ended a
+    process of it for want of memory."""
+    if not (container.options.limits or may_have_cgroups()):
+        return False
+    from fastlayers import cgroup
+
+    out_of_memory = cgroup.was_out_of_memory(container.id)
+    cgroup.remove(container.id)
+    return out_of_memory
 
 
 class _Launch:
@@ -129,6 +146,10 @@ class _Launch:
         with self._gc_lock:
             container.store.prepare_chain(container.diff_ids, container.manifest_digest)
             spec = make_spec()
+            if container.options.limits:
+                from fastlayers import cgroup
+
+                spec.cgroups = cgroup.create(container.id, container.options.limits)
             write_network_files(container.directory, container.hostname, spec.network)
             return _core.launch(spec, self._record)
 

@@ -122,6 +122,26 @@ class NameRegistry:
                 raise host_error("cannot name the container", error) from None
             return chosen
 
+    def rename(
+        self, old: str, new: str, container_id: str, complete: Callable[[str], None]
+    ) -> None:
+        """Gives a container another name. `complete` records it. ConflictError if it is taken."""
+        with FileLock(self._lock_path, exclusive=True):
+            owner = self.find(new)
+            if owner is not None:
+                raise ConflictError(
+                    f'The container name "/{new}" is already in use by container "{owner}". '
+                    "You have to remove (or rename) that container to be able to reuse that name."
+                )
+            link = os.path.join(self._directory, new)
+            try:
+                unlink(link)
+                os.symlink(os.path.join("..", "containers", container_id), link)
+                complete(new)
+                unlink(os.path.join(self._directory, old))
+            except OSError as error:
+                raise host_error("cannot rename the container", error) from None
+
     def retire(self, name: str, container_id: str, grave: str) -> None:
         """Takes a container's directory out of sight, to `grave`, and frees its name."""
         with FileLock(self._lock_path, exclusive=True):

@@ -53,7 +53,7 @@ def container(letter: str, name: str, image_id: str, command: tuple[str, ...], *
         args=command[1:],
         labels=labels,
         options=SimpleNamespace(network="host"),
-        state=lambda: SimpleNamespace(**state),
+        state=lambda: SimpleNamespace(**state, word=state["status"], paused=False),
         status=state["status"],
         size=lambda: 12,
         inspect=lambda: {"Mounts": [{"Type": "bind", "Source": "/a/b/c/d/e/f/g/h/i"}]},

@@ -87,7 +87,7 @@ def test_an_env_file_that_is_not_there() -> None:
             'invalid argument "=x" for "-e, --env" flag: invalid environment variable: =x',
         ),
         (("-l", ""), 'invalid argument "" for "-l, --label" flag: invalid label \'\': empty name'),
-        (("--memory", "1g"), "unknown flag: --memory"),
+        (("--gpus", "1g"), "unknown flag: --gpus"),
         (("-p", "80:80"), "unknown shorthand flag: 'p' in -p"),
     ],
 )

@@ -10,6 +10,7 @@ from fastlayers.cli.flags import Flag
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fastlayers.container_options import ContainerOptions
+    from fastlayers.limits import Limits
 
 _PULL_POLICIES = ("always", "missing", "never")
 
@@ -28,13 +29,25 @@ ENV_FLAGS = (
 )
 FLAGS = (
     Flag("cidfile", "", "string", "Write the container ID to the file"),
+    Flag("cpu-shares", "c", "int", "CPU shares (relative weight)", default=0),
+    Flag("cpus", "", "string", "Number of CPUs", value_name="decimal"),
+    Flag("cpuset-cpus", "", "string", "CPUs in which to allow execution (0-3, 0,1)"),
     Flag("entrypoint", "", "string", "Overwrite the default ENTRYPOINT of the image"),
     *ENV_FLAGS,
     Flag("hostname", "h", "string", "Container host name"),
     Flag("interactive", "i", "bool", "Keep STDIN open even if not attached"),
     Flag("label", "l", "list", "Set meta data on a container", check=_check_label),
+    Flag("memory", "m", "string", "Memory limit", value_name="bytes"),
+    Flag(
+        "memory-swap",
+        "",
+        "string",
+        "Swap limit equal to memory plus swap: '-1' to enable unlimited swap",
+        value_name="bytes",
+    ),
     Flag("name", "", "string", "Assign a name to the container"),
     Flag("network", "", "string", 'Network of the container ("host", "none")', default="host"),
+    Flag("pids-limit", "", "int", "Tune container pids limit (set -1 for unlimited)", default=0),
     Flag("platform", "", "string", "Platform of the image, if there are several"),
     Flag(
         "pull",
@@ -82,6 +95,22 @@ def container_options(call: Call) -> ContainerOptions:
         volumes=flags.all("volume"),
         auto_remove=flags.enabled("rm"),
         labels={key: value for key, _, value in labels},
+        limits=_limits(call),
+    )
+
+
+def _limits(call: Call) -> Limits:
+    from fastlayers.limits import Limits, parse_bytes, parse_cpus
+
+    flags = call.flags
+    memory, swap, cpus = flags.text("memory"), flags.text("memory-swap"), flags.text("cpus")
+    return Limits(
+        memory=parse_bytes(memory) if memory else 0,
+        memory_swap=-1 if swap == "-1" else parse_bytes(swap) if swap else 0,
+        nano_cpus=parse_cpus(cpus) if cpus else 0,
+        cpu_shares=flags.number("cpu-shares"),
+        cpuset_cpus=flags.text("cpuset-cpus"),
+        pids=flags.number("pids-limit"),
     )
 
 

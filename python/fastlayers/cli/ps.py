@@ -101,7 +101,7 @@ class _Wanted:
         return (
             filters.any("id", container.id.startswith)
             and filters.any("name", lambda pattern: _search(pattern, container.name))
-            and filters.any("status", lambda status: status == state.status)
+            and filters.any("status", lambda status: status == state.word)
             and filters.any("exited", lambda code: _exited(state, int(code)))
             and filters.labels(container.labels)
             and all(created < moment for moment in self._before)
@@ -162,7 +162,7 @@ def _row(store: Store, container: Container, *, full: bool, with_size: bool) -> 
         "Ports": "",
         "RunningFor": moment.since(_created(container)),
         "Size": _size(store, container) if with_size else "0B",
-        "State": state.status,
+        "State": state.word,
         "Status": _status(state),
     }
 
@@ -198,7 +198,8 @@ def _status(state: State) -> str:
     """ "Up 3 seconds", "Exited (0) 2 minutes ago", "Created"."""
     started, finished = moment.parse(state.started), moment.parse(state.finished)
     if state.status == "running":
-        return f"Up {moment.span(started)}" if started else "Up"
+        up = f"Up {moment.span(started)}" if started else "Up"
+        return f"{up} (Paused)" if state.paused else up
     if state.status == "exited":
         ago = f" {moment.span(finished)} ago" if finished else ""
         return f"Exited ({state.exit_code}){ago}"

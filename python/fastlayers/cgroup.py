@@ -1,0 +1,265 @@
+"""Cgroups: what a container may use, and how it is held still.
+
+Limits are kept by the kernel's controllers (admin-guide/cgroup-v2.rst, cgroup-v1/), each in the
+hierarchy that it is in on this host. A container has the group fastlayers/<id> in those that it
+needs only: moving a process costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+
+from fastlayers.errors import HostError, UnsupportedError
+from fastlayers.host import host_error
+from fastlayers.process import descendants
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastlayers.limits import Limits
+
+_PARENT = "fastlayers"  # process.may_have_cgroups() knows it too
+_PERIOD_US = 100_000
+_FREEZE_SECONDS = 10.0
+_REMOVE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.001
+_ROUNDS = 100
+
+
+class Hierarchies:
+    """Where the controllers of this host are: each in version 2 if it is there, else in 1."""
+
+    __slots__ = ("unified", "version_1")
+
+    unified: str  # the root of version 2; "" if it is not mounted
+    version_1: dict[str, str]
+
+    def __init__(self, mountinfo: str = "/proc/self/mountinfo") -> None:
+        self.unified = ""
+        self.version_1 = {}
+        with open(mountinfo, encoding="utf-8", errors="surrogateescape") as table:
+            for line in table:
+                before, _, behind = line.partition(" - ")
+                kind, _, options = behind.split(" ", 2)
+                path = before.split(" ")[4]
+                if kind == "cgroup2":
+                    self.unified = self.unified or path
+                elif kind == "cgroup":
+                    for name in options.strip().split(","):
+                        self.version_1.setdefault(name, path)
+
+    def is_unified(self, controller: str) -> bool:
+        """Whether a controller is in version 2."""
+        return bool(self.unified) and controller in _words(self.unified, "cgroup.controllers")
+
+    def group(self, controller: str, container_id: str) -> str:
+        """The folder of a container's group for a controller. UnsupportedError without it."""
+        if self.is_unified(controller):
+            return os.path.join(self.unified, _PARENT, container_id)
+        if controller in self.version_1:
+            return os.path.join(self.version_1[controller], _PARENT, container_id)
+        raise UnsupportedError(
+            f"this host has no {controller} controller of cgroups: such a limit cannot be kept"
+        )
+
+    def freezer(self, container_id: str) -> str:
+        """The folder of the group that can be frozen."""
+        if self.unified:
+            return os.path.join(self.unified, _PARENT, container_id)
+        return self.group("freezer", container_id)
+
+    def existing(self, container_id: str) -> list[str]:
+        """All groups that a container has."""
+        roots = dict.fromkeys([self.unified, *self.version_1.values()])
+        paths = (os.path.join(root, _PARENT, container_id) for root in roots if root)
+        return [path for path in paths if os.path.isdir(path)]
+
+
+def create(container_id: str, limits: Limits) -> list[str]:
+    """Makes the groups that keep limits; returns their folders, for the process to join."""
+    hierarchies = Hierarchies()
+    groups: dict[str, None] = {}
+    try:
+        for controller, settings in _settings(hierarchies, limits):
+            path = hierarchies.group(controller, container_id)
+            if hierarchies.is_unified(controller):
+                _enable(hierarchies.unified, controller)
+            _make(path)
+            groups[path] = None
+            if controller == "cpuset" and not hierarchies.is_unified(controller):
+                _inherit_cpuset(path)
+            for name, value in settings:
+                _write(path, name, value)
+    except OSError as error:
+        remove(container_id)
+        raise host_error("cannot limit what the container uses", error) from None
+    except BaseException:
+        remove(container_id)
+        raise
+    return list(groups)
+
+
+def _settings(
+    hierarchies: Hierarchies, limits: Limits
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """For each controller that is needed the files to be written, and their values."""
+    if limits.memory:
+        yield "memory", _memory(hierarchies, limits)
+    if limits.nano_cpus or limits.cpu_shares:
+        settings = []
+        unified = hierarchies.is_unified("cpu")
+        if limits.nano_cpus:
+            quota = str(limits.nano_cpus * _PERIOD_US // 1_000_000_000)
+            settings += (
+                [("cpu.max", f"{quota} {_PERIOD_US}")]
+                if unified
+                else [("cpu.cfs_period_us", str(_PERIOD_US)), ("cpu.cfs_quota_us", quota)]
+            )
+        if limits.cpu_shares:
+            # Of the range 2 to 262144 to that of weights, as runc does it.
+            weight = 1 + (limits.cpu_shares - 2) * 9999 // 262142
+            shares = str(limits.cpu_shares)
+            settings.append(("cpu.weight", str(weight)) if unified else ("cpu.shares", shares))
+        yield "cpu", settings
+    if limits.pids:
+        yield "pids", [("pids.max", str(limits.pids))]
+    if limits.cpuset_cpus:
+        yield "cpuset", [("cpuset.cpus", limits.cpuset_cpus)]
+
+
+def _memory(hierarchies: Hierarchies, limits: Limits) -> list[tuple[str, str]]:
+    swap = limits.memory_swap or 2 * limits.memory  # memory and swap together; -1: any
+    if hierarchies.is_unified("memory"):
+        most = "max" if swap < 0 else str(swap - limits.memory)
+        return [("memory.max", str(limits.memory)), ("memory.swap.max", most)]
+    settings = [("memory.limit_in_bytes", str(limits.memory))]
+    name = "memory.memsw.limit_in_bytes"
+    if os.path.exists(os.path.join(hierarchies.version_1["memory"], name)):
+        settings.append((name, str(swap)))
+    elif limits.memory_swap > 0:
+        raise UnsupportedError("this kernel does not limit swap: leave --memory-swap out")
+    return settings
+
+
+def _enable(root: str, controller: str) -> None:
+    """Hands a controller of version 2 down to the containers' groups."""
+    parent = os.path.join(root, _PARENT)
+    _make(parent)
+    for path in (root, parent):
+        if controller not in _words(path, "cgroup.subtree_control"):
+            _write(path, "cgroup.subtree_control", f"+{controller}")
+
+
+def _inherit_cpuset(path: str) -> None:
+    """In version 1 a new group has no processors and no memory until it is given some."""
+    for group in (os.path.dirname(path), path):
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if not _read(group, name):
+                _write(group, name, _read(os.path.dirname(group), name))
+
+
+def freeze(container_id: str, first_pid: int) -> None:
+    """Holds all processes of a container still until `thaw`. HostError if that does not work."""
+    hierarchies = Hierarchies()
+    group = hierarchies.freezer(container_id)
+    try:
+        _make(group)
+        for _ in range(_ROUNDS):
+            inside = set(_words(group, "cgroup.procs"))
+            outside = [pid for pid in descendants(first_pid) if str(pid) not in inside]
+            if not outside:
+                break
+            for pid in outside:
+                with contextlib.suppress(ProcessLookupError):
+                    _write(group, "cgroup.procs", str(pid))
+        _set_frozen(group, bool(hierarchies.unified), True)
+        deadline = time.monotonic() + _FREEZE_SECONDS
+        while not _is_frozen(group):
+            if time.monotonic() > deadline:
+                raise HostError("the container's processes do not come to rest")
+            time.sleep(_PAUSE_SECONDS)
+    except OSError as error:
+        thaw(container_id)
+        raise host_error("cannot pause the container", error) from None
+    except BaseException:
+        thaw(container_id)
+        raise
+
+
+def thaw(container_id: str) -> None:
+    """Ends what freeze() began; nothing if it did not."""
+    hierarchies = Hierarchies()
+    for group in hierarchies.existing(container_id):
+        with contextlib.suppress(FileNotFoundError):
+            _set_frozen(group, os.path.exists(os.path.join(group, "cgroup.freeze")), False)
+
+
+def is_frozen(container_id: str) -> bool:
+    """Whether a container is held still."""
+    return any(_is_frozen(group) for group in Hierarchies().existing(container_id))
+
+
+def _set_frozen(group: str, unified: bool, frozen: bool) -> None:
+    if unified:
+        _write(group, "cgroup.freeze", str(int(frozen)))
+    elif os.path.exists(os.path.join(group, "freezer.state")):
+        _write(group, "freezer.state", "FROZEN" if frozen else "THAWED")
+
+
+def _is_frozen(group: str) -> bool:
+    if os.path.exists(os.path.join(group, "cgroup.events")):
+        words = _words(group, "cgroup.events")
+        return words[words.index("frozen") + 1] == "1" if "frozen" in words else False
+    return _read(group, "freezer.state") == "FROZEN"
+
+
+def was_out_of_memory(container_id: str) -> bool:
+    """Whether the kernel has ended a process of the container for want of memory."""
+    for group in Hierarchies().existing(container_id):
+        for name in ("memory.events", "memory.oom_control"):
+            words = _words(group, name)
+            if "oom_kill" in words and words[words.index("oom_kill") + 1] != "0":
+                return True
+    return False
+
+
+def remove(container_id: str) -> None:
+    """Removes the groups of a container that has ended."""
+    for group in Hierarchies().existing(container_id):
+        deadline = time.monotonic() + _REMOVE_SECONDS
+        while True:
+            try:
+                os.rmdir(group)
+                break
+            except FileNotFoundError:
+                break
+            except OSError as error:
+                # Who was just reaped may still be on his way out.
+                if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                    raise host_error("cannot remove a cgroup", error) from None
+                time.sleep(_PAUSE_SECONDS)
+
+
+def _make(path: str) -> None:
+    os.makedirs(path, 0o755, exist_ok=True)
+
+
+def _write(group: str, name: str, value: str) -> None:
+    with open(os.path.join(group, name), "w", encoding="ascii") as file:
+        file.write(value)
+
+
+def _read(group: str, name: str) -> str:
+    try:
+        with open(os.path.join(group, name), encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _words(group: str, name: str) -> list[str]:
+    return _read(group, name).split()

@@ -1,0 +1,44 @@
+"""`top`, `container top`: the processes of a container, as the host's ps shows them."""
+
+from __future__ import annotations
+
+from fastlayers.cli.command import Call, Command, CommandError
+from fastlayers.errors import ConflictError
+
+COMMAND = Command(
+    "CONTAINER [ps OPTIONS]",
+    "Display the running processes of a container",
+    arguments=(1, None),
+    aliases=("container top", "top"),
+    interspersed=False,
+)
+
+
+def run(call: Call) -> int:
+    import subprocess
+
+    from fastlayers.process import descendants
+
+    name, *options = call.args
+    container = call.store.container(name)
+    state = container.state()
+    if state.status != "running":
+        raise ConflictError(f"container {container.id} is not running")
+    try:
+        done = subprocess.run(["ps", *(options or ["-ef"])], capture_output=True, check=False)
+    except FileNotFoundError:
+        raise CommandError("ps is not installed on this host") from None
+    lines = done.stdout.decode(errors="replace").splitlines()
+    if done.returncode or not lines:
+        raise CommandError(done.stderr.decode(errors="replace").strip() or "ps shows nothing")
+    headings = lines[0].split()
+    if "PID" not in headings:
+        raise CommandError("Couldn't find PID field in ps output")
+    column = headings.index("PID")
+    inside = {str(pid) for pid in descendants(state.pid)}
+    print(lines[0])
+    for line in lines[1:]:
+        words = line.split(None, len(headings) - 1)
+        if len(words) > column and words[column] in inside:
+            print(line)
+    return 0

@@ -1,0 +1,150 @@
+"""Containers that are limited, paused, restarted, renamed and measured; nothing of it stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from fastlayers.cgroup import Hierarchies
+from tests.command_line import CommandLine
+
+pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox")]
+
+
+@pytest.fixture
+def box(shell: CommandLine) -> Iterator[CommandLine]:
+    """The store; no group of its containers is there afterwards."""
+    yield shell
+    names = shell.must("ps", "-aq", "--no-trunc").lines
+    for name in names:
+        shell.must("rm", "-f", name)
+    assert [group for name in names for group in Hierarchies().existing(name)] == []
+
+
+def groups(shell: CommandLine, name: str) -> list[str]:
+    return Hierarchies().existing(shell.must("inspect", "-f", "{{.Id}}", name).out.strip())
+
+
+def test_memory(box: CommandLine) -> None:
+    eat = "x=0123456789abcdef; while :; do x=$x$x; done"
+    done = box.call("run", "--name", "eater", "-m", "16m", "box", "sh", "-c", eat)
+    assert done.code == 137
+    state = json.loads(box.must("inspect", "-f", "{{json .State}}", "eater").out)
+    assert (state["OOMKilled"], state["ExitCode"]) == (True, 137)
+    assert box.must("inspect", "-f", "{{.HostConfig.Memory}}", "eater").out == "16777216\n"
+    assert groups(box, "eater") == [], "they go when it has ended"
+    assert box.must("run", "--rm", "-m", "64m", "box", "echo", "fits").out == "fits\n"
+    assert box.call("run", "--name", "calm", "-m", "64m", "box", "false").code == 1
+    assert box.must("inspect", "-f", "{{.State.OOMKilled}}", "calm").out == "false\n"
+
+
+def test_processes(box: CommandLine) -> None:
+    script = "for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; echo made all"
+    assert "made all" not in box.call("run", "--rm", "--pids-limit", "4", "box", "sh", "-c",
+                                      script).out  # fmt: skip
+    assert "made all" in box.must("run", "--rm", "--pids-limit", "40", "box", "sh", "-c",
+                                  script).out  # fmt: skip
+
+
+def test_processors(box: CommandLine) -> None:
+    spin = "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; cat /proc/self/status"
+    done = box.must("run", "--rm", "--cpuset-cpus", "0", "box", "sh", "-c", spin)
+    assert "Cpus_allowed_list:\t0\n" in done.out
+    name = box.must("run", "-d", "--cpus", "0.2", "box", "sh", "-c", "while :; do :; done")
+    rows = box.must("stats", "--no-stream", "--format", "{{.CPUPerc}} {{.PIDs}}", name.out.strip())
+    percent, processes = rows.out.split()
+    assert 5 < float(percent.removesuffix("%")) < 40
+    assert processes == "1"
+
+
+def test_what_joins_a_container_is_limited_with_it(box: CommandLine) -> None:
+    box.must("run", "-d", "--name", "small", "--pids-limit", "3", "box", "sleep", "1000")
+    script = "for i in 1 2 3 4 5; do sleep 5 & done; echo made all"
+    assert "made all" not in box.call("exec", "small", "sh", "-c", script).out
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["-m", "1m"], "Minimum memory limit allowed is 6MB"),
+        (["-m", "much"], "invalid size: 'much'"),
+        (["--memory-swap", "1g"], "always set the Memory limit"),
+        (["--cpus", "0.001"], "Range of CPUs"),
+        (["--cpuset-cpus", "99999"], "Requested CPUs are not available"),
+    ],
+)
+def test_limits_that_make_no_sense(box: CommandLine, words: list[str], error: str) -> None:
+    assert error in box.fails(125, "run", *words, "box", "true").err
+    assert box.must("ps", "-aq").lines == []
+
+
+def test_pause(box: CommandLine) -> None:
+    script = "i=0; while :; do i=$((i+1)); echo $i > /count; done"
+    box.must("run", "-d", "--name", "counter", "box", "sh", "-c", script)
+    upper = box.must("inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", "counter").out.strip()
+
+    def count() -> str:
+        for _ in range(100):
+            with open(os.path.join(upper, "count"), encoding="ascii") as file:
+                text = file.read()
+            if text.strip():
+                return text
+        return ""
+
+    box.must("pause", "counter")
+    before = count()
+    time.sleep(0.2)
+    assert count() == before
+    row = box.must("ps", "--format", "{{.State}} {{.Status}}").out
+    assert row.startswith("paused Up") and row.endswith("(Paused)\n")
+    assert box.must("ps", "-q", "--filter", "status=paused").lines
+    assert box.must("ps", "-q", "--filter", "status=running").lines == []
+    state = json.loads(box.must("inspect", "-f", "{{json .State}}", "counter").out)
+    assert (state["Status"], state["Paused"], state["Running"]) == ("paused", True, True)
+    assert "already paused" in box.fails(1, "pause", "counter").err
+    assert "is paused, unpause" in box.fails(1, "exec", "counter", "true").err
+    box.must("commit", "counter", "of-paused")
+    assert count() == before
+    box.must("unpause", "counter")
+    deadline = time.monotonic() + 10
+    while count() == before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert count() != before
+    assert "is not paused" in box.fails(1, "unpause", "counter").err
+    box.must("pause", "counter")
+    box.must("stop", "-t", "0", "counter")
+    assert "is not running" in box.fails(1, "pause", "counter").err
+
+
+def test_restart_and_rename(box: CommandLine) -> None:
+    box.must("run", "-d", "--name", "first", "box", "sh", "-c", "echo up; exec sleep 1000")
+    pid = box.must("inspect", "-f", "{{.State.Pid}}", "first").out
+    assert box.must("restart", "-t", "0", "first").out == "first\n"
+    assert box.must("inspect", "-f", "{{.State.Pid}}", "first").out != pid
+    assert box.must("logs", "first").out == "up\nup\n"
+    box.must("run", "-d", "--name", "other", "box", "sleep", "1000")
+    assert "already in use" in box.fails(1, "rename", "first", "other").err
+    assert "Invalid container name" in box.fails(1, "rename", "first", "/").err
+    box.must("rename", "first", "second")
+    assert box.must("ps", "--format", "{{.Names}}").lines == ["other", "second"]
+    box.fails(1, "inspect", "first")
+    box.must("run", "-d", "--name", "first", "box", "sleep", "1000")
+    box.must("rm", "-f", "second")
+    assert box.must("ps", "--format", "{{.Names}}").lines == ["first", "other"]
+
+
+def test_top(box: CommandLine) -> None:
+    box.must("run", "-d", "--name", "busy", "box", "sh", "-c", "sleep 1234 & sleep 1235; :")
+    deadline = time.monotonic() + 10
+    while len(lines := box.must("top", "busy").lines) < 4 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert lines[0].split()[:2] == ["UID", "PID"]
+    assert [line.endswith(("sleep 1234", "sleep 1235")) for line in lines[1:]].count(True) == 2
+    assert box.must("top", "busy", "-eo", "pid,comm").lines[0].split() == ["PID", "COMMAND"]
+    assert "PID field" in box.fails(1, "top", "busy", "-eo", "comm").err
+    box.must("stop", "-t", "0", "busy")
+    assert "is not running" in box.fails(1, "top", "busy").err

@@ -1,0 +1,155 @@
+"""Limits: how they are written, what makes no sense, and what the kernel's files are told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastlayers import cgroup
+from fastlayers.container_options import ContainerOptions
+from fastlayers.errors import InvalidError, UnsupportedError
+from fastlayers.limits import Limits, parse_bytes, parse_cpus
+
+ID = "f" * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes"),
+    [("500", 500), ("500b", 500), ("64k", 65536), ("64KiB", 65536), ("64kb", 65536),
+     ("1.5g", 3 << 29), ("2 GB", 2 << 30), ("1T", 1 << 40), ("0.5m", 1 << 19)],
+)  # fmt: skip
+def test_bytes(text: str, bytes: int) -> None:
+    assert parse_bytes(text) == bytes
+
+
+@pytest.mark.parametrize(
+    "text", ["", "k", "-1", "1x", "1kk", "1.m", "\u0661k", "1e3", "9" * 30, "1 k b"]
+)
+def test_what_is_no_number_of_bytes(text: str) -> None:
+    with pytest.raises(InvalidError, match="invalid size"):
+        parse_bytes(text)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_number_or_refused(text: str) -> None:
+    for parse in (parse_bytes, parse_cpus):
+        try:
+            assert parse(text) >= 0
+        except InvalidError:
+            pass
+
+
+def test_cpus() -> None:
+    assert [parse_cpus(text) for text in ("1", "1.5", ".25", "0.000000001")] == [
+        10**9, 15 * 10**8, 25 * 10**7, 1,
+    ]  # fmt: skip
+    for text in ("", "-1", "one", "1.5.5", "1" * 30):
+        with pytest.raises(InvalidError, match="as a number of CPUs"):
+            parse_cpus(text)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"memory": 5 << 20}, "Minimum memory limit allowed is 6MB"),
+        ({"memory": -1}, "Minimum memory limit"),
+        ({"memory_swap": 1 << 30}, "always set the Memory limit"),
+        ({"memory": 64 << 20, "memory_swap": 32 << 20}, "should be larger than memory limit"),
+        ({"nano_cpus": 10**6}, r"Range of CPUs is from 0\.01 to"),
+        ({"nano_cpus": 10**15}, "Range of CPUs"),
+        ({"cpu_shares": -1}, "must be a positive integer"),
+        ({"cpuset_cpus": "0,x"}, "Invalid value 0,x for cpuset cpus"),
+        ({"cpuset_cpus": "1-0"}, "Invalid value 1-0 for cpuset cpus"),
+        ({"cpuset_cpus": "0-9999"}, "Requested CPUs are not available - requested 0-9999"),
+    ],
+)
+def test_limits_that_make_no_sense(values: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidError, match=words):
+        Limits(**values)  # type: ignore[arg-type]
+
+
+def test_limits_are_kept_in_the_record() -> None:
+    limits = Limits(memory=64 << 20, memory_swap=-1, nano_cpus=10**9, cpuset_cpus="0", pids=5)
+    options = ContainerOptions(limits=limits)
+    assert ContainerOptions.from_json(options.to_json()).limits.to_json() == limits.to_json()
+    assert ContainerOptions.from_json({}).limits.to_json() == Limits().to_json()
+    assert not Limits(pids=-1) and limits
+    with pytest.raises(InvalidError, match="limits: memory is 64m"):
+        ContainerOptions.from_json({"limits": {"memory": "64m"}})
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files in the places of the kernel's; `mounts` says what is mounted."""
+    real = cgroup.Hierarchies
+    monkeypatch.setattr(cgroup, "Hierarchies", lambda: real(str(tmp_path / "mounts")))
+    return tmp_path
+
+
+def mount(host: Path, *, unified: str = "", version_1: tuple[str, ...] = ()) -> None:
+    lines = []
+    for names in version_1:
+        (host / names).mkdir()
+        lines.append(f"30 20 0:30 / {host / names} rw - cgroup cgroup rw,{names}\n")
+    if unified:
+        (host / "unified").mkdir()
+        (host / "unified" / "cgroup.controllers").write_text(unified)
+        lines.append(f"31 20 0:31 / {host / 'unified'} rw - cgroup2 none rw\n")
+    (host / "mounts").write_text("22 1 8:1 / / rw - ext4 /dev/vda rw\n" + "".join(lines))
+
+
+def written(group: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in group.iterdir()}
+
+
+ALL = Limits(memory=64 << 20, nano_cpus=15 * 10**8, cpu_shares=1024, cpuset_cpus="0-1", pids=7)
+
+
+def test_version_2(host: Path) -> None:
+    mount(host, unified="cpuset cpu io memory pids")
+    parent = host / "unified" / "fastlayers"
+    assert cgroup.create(ID, ALL) == [str(parent / ID)]
+    assert written(parent / ID) == {
+        "memory.max": "67108864",
+        "memory.swap.max": "67108864",
+        "cpu.max": "150000 100000",
+        "cpu.weight": "39",
+        "pids.max": "7",
+        "cpuset.cpus": "0-1",
+    }
+    for path in (host / "unified", parent):
+        assert (path / "cgroup.subtree_control").read_text() == "+cpuset", "the last of them"
+    cgroup.create(ID, Limits(memory=64 << 20, memory_swap=-1))
+    assert written(parent / ID)["memory.swap.max"] == "max"
+
+
+def test_version_1(host: Path) -> None:
+    mount(host, version_1=("memory", "cpu,cpuacct", "pids", "cpuset"))
+    (host / "memory" / "memory.memsw.limit_in_bytes").write_text("")
+    for name, value in (("cpuset.cpus", "0-3\n"), ("cpuset.mems", "0\n")):
+        (host / "cpuset" / name).write_text(value)
+    groups = cgroup.create(ID, ALL)
+    assert groups == [
+        str(host / name / "fastlayers" / ID) for name in ("memory", "cpu,cpuacct", "pids", "cpuset")
+    ]
+    found = [written(Path(group)) for group in groups]
+    assert found == [
+        {"memory.limit_in_bytes": "67108864", "memory.memsw.limit_in_bytes": "134217728"},
+        {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "150000", "cpu.shares": "1024"},
+        {"pids.max": "7"},
+        {"cpuset.cpus": "0-1", "cpuset.mems": "0"},
+    ]
+    assert (host / "cpuset" / "fastlayers" / "cpuset.cpus").read_text() == "0-3"
+
+
+def test_a_controller_that_is_not_there_is_named(host: Path) -> None:
+    mount(host, version_1=("memory",))
+    with pytest.raises(UnsupportedError, match="no pids controller"):
+        cgroup.create(ID, Limits(pids=5))
+    with pytest.raises(UnsupportedError, match="does not limit swap"):
+        cgroup.create(ID, Limits(memory=64 << 20, memory_swap=128 << 20))
+    assert not os.path.exists(host / "memory" / "fastlayers" / ID)
