@@ -70,9 +70,9 @@ class RegistryClient:
         path = f"/v2/{reference.repository}/tags/list?n={_TAGS_AT_ONCE}"
         found: dict[str, None] = {}
         while path:
-            response = self._session.get(path, step)
-            link = response.headers.get("Link", "")
-            page = fields.parse_object(self._session.read_document(response, step), step.missing)
+            headers, raw = self._session.get_document(path, step)
+            link = headers.get("Link", "")
+            page = fields.parse_object(raw, step.missing)
             before = len(found)
             found.update(dict.fromkeys(fields.strings(page, "tags", step.missing) or ()))
             if len(found) == before:
@@ -143,12 +143,11 @@ class RegistryClient:
             reference.repository,
             f"manifest for {reference.familiar}",
         )
-        response = self._session.get(
+        headers, raw = self._session.get_document(
             f"/v2/{reference.repository}/manifests/{target}", step, {"Accept": _ACCEPT}
         )
-        content_type = response.headers.get("Content-Type", "")
-        promised = digest or _sha256_header(response.headers.get("Docker-Content-Digest", ""))
-        raw = self._session.read_document(response, step)
+        content_type = headers.get("Content-Type", "")
+        promised = digest or _sha256_header(headers.get("Docker-Content-Digest", ""))
         announced = content_type.partition(";")[0].strip().lower()
         if announced in _VAGUE_TYPES:
             announced = ""

@@ -145,6 +145,21 @@ class Session:
         """The response to a GET of a URL outside the registry: never with its credentials."""
         return self._request("GET", url, dict(headers or {}), step, None, _READ_ANSWERS)
 
+    def get_document(
+        self, path: str, step: Step, headers: Mapping[str, str] | None = None
+    ) -> tuple[Mapping[str, str], bytes]:
+        """Headers and body of the response to a GET; one that breaks off is asked for again."""
+        attempt = 0
+        while True:
+            response = self.get(path, step, headers)
+            try:
+                return response.headers, self.read_document(response, step)
+            except BrokenConnectionError:
+                attempt += 1
+                if attempt >= _ATTEMPTS:
+                    raise
+            self.pause(attempt - 1)
+
     def read_document(
         self, response: urllib3.BaseHTTPResponse, step: Step, limit: int = DOCUMENT_LIMIT
     ) -> bytes:
