@@ -17,11 +17,12 @@ constexpr std::size_t kBufferBytes = 65536;
 
 }  // namespace
 
-OutputFlow::OutputFlow(sys::Fd source, int sink, int log_fd)
+OutputFlow::OutputFlow(sys::Fd source, int sink, Log& log, LogStream stream)
     : source_(std::move(source)),
       sink_(sink),
       sink_kind_(sink < 0 ? sys::StreamKind::closed : sys::stream_kind(sink)),
-      log_fd_(log_fd),
+      log_(log),
+      stream_(stream),
       buffer_(source_ ? kBufferBytes : 0) {
   if (sink_kind_ == sys::StreamKind::closed) sink_ = -1;
 }
@@ -47,13 +48,10 @@ void OutputFlow::read() {
     return;
   }
   const Bytes bytes(buffer_.data(), *count);
-  if (log_fd_ >= 0) {
-    try {
-      sys::write_all(log_fd_, bytes);
-    } catch (const Error& error) {
-      lost_ = std::string("the log is incomplete: ") + error.what();
-      log_fd_ = -1;
-    }
+  try {
+    log_.write(stream_, bytes);
+  } catch (const Error& error) {
+    lost_ = std::string("the log is incomplete: ") + error.what();
   }
   if (sink_ >= 0) pending_ = bytes;
 }

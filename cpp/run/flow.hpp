@@ -6,16 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "run/log.hpp"
 #include "sys/fd.hpp"
 #include "sys/stream.hpp"
 
 namespace fastlayers::run {
 
-// From the container to the caller (-1: nowhere) and to the log (-1: none). When the caller's side
+// From the container to the caller (-1: nowhere) and to the log. When the caller's side
 // is gone the container's is closed as well, so that it learns of it.
 class OutputFlow {
  public:
-  OutputFlow(sys::Fd source, int sink, int log_fd);
+  OutputFlow(sys::Fd source, int sink, Log& log, LogStream stream);
 
   bool finished() const { return !source_ && pending_.empty(); }
   bool holds_bytes() const { return !pending_.empty(); }
@@ -31,7 +32,8 @@ class OutputFlow {
   sys::Fd source_;
   int sink_;
   sys::StreamKind sink_kind_;
-  int log_fd_;
+  Log& log_;
+  LogStream stream_;
   std::vector<std::byte> buffer_;
   Bytes pending_;
   std::string lost_;

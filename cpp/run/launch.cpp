@@ -18,7 +18,6 @@ namespace fastlayers::run {
 namespace {
 
 constexpr int kSignalBase = 128;
-constexpr unsigned kLogMode = 0640;
 
 void check(const ProcessSpec& spec) {
   if (spec.argv.empty()) throw Error(ErrorKind::invalid, "no command specified");
@@ -36,11 +35,6 @@ Spec without_closed_streams(Spec spec) {
     if (sys::stream_kind(*fd) == sys::StreamKind::closed) *fd = -1;
   }
   return spec;
-}
-
-sys::Fd open_log(const LaunchSpec& spec) {
-  if (!spec.log) return {};
-  return sys::open(spec.directory + "/log", O_WRONLY | O_CREAT | O_APPEND, kLogMode);
 }
 
 std::unique_ptr<sys::RawMode> enter_raw_mode(const ProcessSpec& spec) {
@@ -71,7 +65,7 @@ class EndOnFailure {
 };
 
 // Has a process born and stays with it to its end.
-ExitStatus attend(const ProcessSpec& spec, int log_fd, const std::function<Newborn()>& birth,
+ExitStatus attend(const ProcessSpec& spec, Log log, const std::function<Newborn()>& birth,
                   const std::function<void(int pid)>& started) {
   const sys::NoBrokenPipeSignal no_broken_pipe_signal;
   sys::SignalCatcher signals;
@@ -83,7 +77,7 @@ ExitStatus attend(const ProcessSpec& spec, int log_fd, const std::function<Newbo
 
   const ProfileTimer timer(ProfilePart::container);
   ExitStatus status;
-  status.lost_output = relay_until_end({spec, newborn, signals, raw_mode.get(), log_fd});
+  status.lost_output = relay_until_end({spec, newborn, signals, raw_mode.get(), log});
   guard.dismiss();
   const sys::ExitState state = sys::reap(newborn.child.pidfd);
   status.signalled = state.signalled;
@@ -100,9 +94,9 @@ ExitStatus launch(const LaunchSpec& wanted, const std::function<void(int pid)>& 
                 "the container's directory \"" + wanted.directory + "\" is not an absolute path");
   }
   const LaunchSpec spec = without_closed_streams(wanted);
-  const sys::Fd log = open_log(spec);
+  Log log = spec.log ? Log(spec.directory) : Log();
   return attend(
-      spec, log.get(), [&spec] { return give_birth(spec); }, started);
+      spec, std::move(log), [&spec] { return give_birth(spec); }, started);
 }
 
 ExitStatus execute_in(const ProcessSpec& wanted, int leader,
@@ -111,7 +105,7 @@ ExitStatus execute_in(const ProcessSpec& wanted, int leader,
   const ProcessSpec spec = without_closed_streams(wanted);
   const sys::Fd process = sys::duplicate_above_stdio(leader);
   return attend(
-      spec, -1, [&] { return join(spec, process); }, started);
+      spec, Log(), [&] { return join(spec, process); }, started);
 }
 
 }  // namespace fastlayers::run

@@ -27,11 +27,13 @@ class Loop {
     if (streams.terminal) {
       host_terminal_ = host_terminal(spec);
       if (spec.attach && spec.interactive) input_.emplace(spec.stdin_fd, terminal_fd_);
-      outputs_[0].emplace(std::move(streams.terminal), out, relay.log_fd);
+      outputs_[0].emplace(std::move(streams.terminal), out, relay.log, LogStream::output);
     }
     if (streams.input) input_.emplace(spec.stdin_fd, std::move(streams.input));
-    if (streams.output) outputs_[0].emplace(std::move(streams.output), out, relay.log_fd);
-    if (streams.error) outputs_[1].emplace(std::move(streams.error), err, relay.log_fd);
+    if (streams.output)
+      outputs_[0].emplace(std::move(streams.output), out, relay.log, LogStream::output);
+    if (streams.error)
+      outputs_[1].emplace(std::move(streams.error), err, relay.log, LogStream::error);
   }
 
   void run() {

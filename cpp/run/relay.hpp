@@ -6,6 +6,7 @@
 
 #include "run/birth.hpp"
 #include "run/launch.hpp"
+#include "run/log.hpp"
 #include "sys/signal.hpp"
 #include "sys/terminal.hpp"
 
@@ -16,7 +17,7 @@ struct Relay {
   Newborn& newborn;
   sys::SignalCatcher& signals;
   sys::RawMode* raw_mode = nullptr;  // of the caller's terminal, if it is in raw mode
-  int log_fd = -1;                   // -1: no log
+  Log& log;
 };
 
 // Returns when the container has ended and all it wrote has been passed on; does not reap it.

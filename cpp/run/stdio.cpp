@@ -78,7 +78,7 @@ Streams open_streams(const ProcessSpec& spec, bool log, const SystemMounts& moun
   open_input(spec, mounts, uid, streams);
   streams.output = open_output(spec, log, mounts, uid, spec.stdout_fd, streams.child[1]);
   // What ends up in one place goes there through one pipe, and so in the order it was written.
-  const bool one_place = !spec.attach || sys::is_same_object(spec.stdout_fd, spec.stderr_fd);
+  const bool one_place = spec.attach && sys::is_same_object(spec.stdout_fd, spec.stderr_fd);
   if (streams.output && one_place) {
     streams.child[2] = sys::duplicate_above_stdio(streams.child[1].get());
   } else {

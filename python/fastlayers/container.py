@@ -18,9 +18,10 @@ __all__ = ["Container", "ContainerOptions", "State"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import IO, Any
 
+    from fastlayers.container_log import Piece
     from fastlayers.image import Image
     from fastlayers.mounted import Mounted
     from fastlayers.oci.runtime import RuntimeConfig
@@ -217,6 +218,14 @@ class Container(ContainerRecord):
         return ConflictError(
             f"container {self.name} is in use: another process is starting it or has it mounted"
         )
+
+    def logs(self) -> Iterator[Piece]:
+        """What it has written so far, in pieces: when, to which stream, and the bytes. Nothing of
+        one that was attached and removes itself: it keeps no log."""
+        from fastlayers.container_log import ContainerLog
+
+        with ContainerLog(self.logs_path) as log:
+            yield from log.pieces()
 
     def wait(self) -> int:
         """Waits until it does not run; returns the exit code."""

@@ -37,7 +37,7 @@ PYTHON_ORDER: list[set[str]] = [
     {"transports"},
     {"container_options", "container_config", "container_state", "container_record", "mounted",
      "launcher", "supervisor", "inspection", "exporting", "garbage", "container_commit",
-     "container_exec", "container", "rewriting", "measuring"},
+     "container_exec", "container_log", "container", "rewriting", "measuring"},
     {"image"},
     {"container_store", "image_store", "image_removal", "fsck", "usage"},
     {"build", "analysis"},

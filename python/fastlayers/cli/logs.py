@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import IO, TYPE_CHECKING
 
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.flags import Flag
+from fastlayers.errors import InvalidError
 
 if TYPE_CHECKING:
-    from fastlayers.container import Container
+    from fastlayers.container_log import Piece
 
-_CHUNK_BYTES = 1 << 16
 _PAUSE_SECONDS = 0.1
+_BILLION = 1_000_000_000
+_UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
 
 def _check_tail(text: str) -> str:
@@ -27,12 +28,25 @@ COMMAND = Command(
     (
         Flag("follow", "f", "bool", "Follow log output"),
         Flag(
+            "since",
+            "",
+            "string",
+            'Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m")',
+        ),
+        Flag(
             "tail",
             "n",
             "string",
             "Number of lines to show from the end of the logs",
             default="all",
             check=_check_tail,
+        ),
+        Flag("timestamps", "t", "bool", "Show timestamps"),
+        Flag(
+            "until",
+            "",
+            "string",
+            'Show logs before a timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m")',
         ),
     ),
     arguments=(1, 1),
@@ -41,47 +55,75 @@ COMMAND = Command(
 
 
 def run(call: Call) -> int:
-    container = call.store.container(call.args[0])
-    if not os.path.exists(container.logs_path):
-        return 0  # it has never run
-    with open(container.logs_path, "rb", buffering=0) as log:
-        tail = call.flags.text("tail")
-        if tail != "all":
-            log.seek(_start_of_last(log, int(tail)))
-        _copy(log)
-        if call.flags.enabled("follow"):
-            _follow(log, container)
-    return 0
+    from fastlayers.container_log import ContainerLog
+
+    flags = call.flags
+    container = call.store.container(flags.args[0])
+    since, until = _moment(flags.text("since")), _moment(flags.text("until"))
+    printer = _Printer(flags.enabled("timestamps"))
+    with ContainerLog(container.logs_path) as log:
+        if flags.text("tail") != "all":
+            log.skip_to_last(int(flags.text("tail")))
+        while True:
+            # Asked before it is read: what it wrote before its end is not missed.
+            over = not flags.enabled("follow") or container.status != "running"
+            over = over or bool(until and time.time_ns() > until)
+            for piece in log.pieces(since, until):
+                printer.show(piece)
+            printer.flush()
+            if over:
+                return 0
+            time.sleep(_PAUSE_SECONDS)
 
 
-def _copy(log: IO[bytes]) -> None:
-    while chunk := log.read(_CHUNK_BYTES):
-        sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+class _Printer:
+    """Each stream to ours of the same name; with times, one at the beginning of each line."""
+
+    def __init__(self, with_times: bool) -> None:
+        self._with_times = with_times
+        self._mid_line = {False: False, True: False}
+
+    def show(self, piece: Piece) -> None:
+        out: IO[bytes] = (sys.stderr if piece.error else sys.stdout).buffer
+        if not self._with_times:
+            out.write(piece.data)
+            return
+        from fastlayers.oci.timestamp import from_ns
+
+        # All digits, so that lines lie below one another.
+        stamp = f"{from_ns(piece.at).rstrip('Z').partition('.')[0]}.{piece.at % _BILLION:09d}Z "
+        for line in piece.data.splitlines(keepends=True):
+            if not self._mid_line[piece.error]:
+                out.write(stamp.encode())
+            out.write(line)
+            self._mid_line[piece.error] = not line.endswith(b"\n")
+
+    def flush(self) -> None:
+        sys.stdout.buffer.flush()
+        sys.stderr.buffer.flush()
 
 
-def _follow(log: IO[bytes], container: Container) -> None:
-    while container.status == "running":
-        _copy(log)
-        time.sleep(_PAUSE_SECONDS)
-    _copy(log)
+def _moment(text: str) -> int:
+    """Nanoseconds since 1970 of a time as Docker takes it: RFC 3339, seconds since 1970, or how
+    long ago (1h30m). 0 if there is none."""
+    import re
 
+    from fastlayers.cli import moment
+    from fastlayers.oci.timestamp import to_ns
 
-def _start_of_last(log: IO[bytes], lines: int) -> int:
-    """Where the last lines start: read from the end, a piece at a time."""
-    position = end = log.seek(0, 2)
-    if not lines:
-        return end
-    missing = lines
-    while position > 0:
-        start = max(0, position - _CHUNK_BYTES)
-        log.seek(start)
-        chunk = log.read(position - start)
-        for offset in range(len(chunk) - 1, -1, -1):
-            # The newline at the very end closes the last line, it does not start another one.
-            if chunk[offset] == 10 and start + offset != end - 1:
-                missing -= 1
-                if not missing:
-                    return start + offset + 1
-        position = start
-    return 0
+    if not text:
+        return 0
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", text):
+        whole, _, part = text.partition(".")
+        return int(whole) * _BILLION + int(part.ljust(9, "0"))
+    spans = re.findall(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ns|us|ms|s|m|h)", text)
+    if spans and "".join(number + unit for number, unit in spans) == text:
+        ago = sum(float(number) * _UNITS[unit] for number, unit in spans)
+        return time.time_ns() - int(ago)
+    exact = to_ns(text)
+    if exact is not None:
+        return exact
+    parsed = moment.parse(text)  # a date alone, or without its zone
+    if parsed is None:
+        raise InvalidError(f"invalid time: {text[:60]!r}: write 2013-01-02T13:23:37Z, or 10m")
+    return int(parsed * _BILLION)
