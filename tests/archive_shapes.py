@@ -86,4 +86,5 @@ def leftovers(store: Store) -> list[str]:
     for folder in ("blobs/sha256", "layers", "chains"):
         path = os.path.join(store.root, folder)
         found += [name for name in os.listdir(path) if len(name) != 64]
+    found += [f"partial/{name}" for name in os.listdir(os.path.join(store.root, "partial"))]
     return sorted(found)

@@ -32,8 +32,19 @@ layer::Expected expected_of(const std::string& digest, std::int64_t size,
 class PyIngest {
  public:
   PyIngest(const std::string& root, const std::string& digest, std::int64_t size,
-           const std::string& diff_id)
-      : ingest_(root, expected_of(digest, size, diff_id)) {}
+           const std::string& diff_id, bool partial)
+      : ingest_(root, expected_of(digest, size, diff_id), partial) {}
+
+  std::uint64_t resume(const std::function<void(std::uint64_t)>& on_bytes) {
+    const py::gil_scoped_release release;
+    return ingest_.resume([&on_bytes](std::uint64_t done) {
+      check_signals();
+      if (on_bytes) {
+        const py::gil_scoped_acquire gil;
+        on_bytes(done);
+      }
+    });
+  }
 
   void write(const py::buffer& data) {
     const py::buffer_info info = data.request();
@@ -44,9 +55,9 @@ class PyIngest {
     const py::gil_scoped_release release;
     return ingest_.finish();
   }
-  void abort() {
+  void abort(bool discard) {
     const py::gil_scoped_release release;
-    ingest_.abort();
+    ingest_.abort(discard);
   }
 
  private:
@@ -93,12 +104,14 @@ void register_layer(py::module_& module) {
       .def_readonly("entries", &LayerInfo::entries)
       .def_readonly("content_size", &LayerInfo::content_size);
   py::class_<PyIngest>(module, "Ingest")
-      .def(py::init<const std::string&, const std::string&, std::int64_t, const std::string&>(),
+      .def(py::init<const std::string&, const std::string&, std::int64_t, const std::string&,
+                    bool>(),
            py::arg("root"), py::kw_only(), py::arg("digest") = "", py::arg("size") = -1,
-           py::arg("diff_id") = "")
+           py::arg("diff_id") = "", py::arg("partial") = false)
+      .def("resume", &PyIngest::resume, py::arg("on_bytes") = nullptr)
       .def("write", &PyIngest::write)
       .def("finish", &PyIngest::finish)
-      .def("abort", &PyIngest::abort);
+      .def("abort", &PyIngest::abort, py::arg("discard") = false);
   module.def("ingest_fd", &ingest_fd, py::arg("root"), py::arg("fd"), py::arg("offset") = -1,
              py::arg("size") = -1, py::kw_only(), py::arg("digest") = "", py::arg("diff_id") = "",
              py::arg("on_bytes") = nullptr);

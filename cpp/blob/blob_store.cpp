@@ -60,6 +60,13 @@ sys::Fd BlobStore::open(const digest::Hash256& hash) const {
 
 BlobWriter BlobStore::writer() const { return BlobWriter(directory_); }
 
+std::optional<BlobWriter> BlobStore::partial(const digest::Hash256& hash) const {
+  sys::make_dirs(root_ + "/partial", 0700);
+  auto file = sys::open_locked(root_ + "/partial/" + digest::to_hex(hash));
+  if (!file) return std::nullopt;
+  return BlobWriter(std::move(*file));
+}
+
 void BlobStore::publish(BlobWriter& writer, const digest::Hash256& hash) const {
   writer.flush();
   sys::link_file(writer.file_, path(hash));

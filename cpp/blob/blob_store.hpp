@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/io.hpp"
 #include "digest/sha256.hpp"
@@ -13,16 +15,22 @@
 
 namespace fastlayers::blob {
 
-// A blob being written: nameless until publish(). Dropped without a trace otherwise.
+// A blob being written: nameless until publish(). Dropped without a trace otherwise, but for one
+// from BlobStore::partial().
 class BlobWriter : public Sink {
  public:
   explicit BlobWriter(const std::string& directory);
+  explicit BlobWriter(sys::TemporaryFile file) : file_(std::move(file)) {}
   BlobWriter(BlobWriter&&) noexcept = default;
   BlobWriter& operator=(BlobWriter&&) = delete;
 
   void write(Bytes bytes) override;
   // Leaves `count` bytes of zeros without allocating them.
   void skip_zeros(std::uint64_t count);
+  // Leaves `count` bytes as an earlier try has written them.
+  void skip_written(std::uint64_t count) { size_ += count; }
+  // What was written is not worth keeping.
+  void discard() { file_.stays = false; }
   std::uint64_t size() const { return size_; }
   int fd() const { return file_.fd.get(); }
   void flush();  // sets the length; needed after skip_zeros and before reading through fd()
@@ -48,6 +56,9 @@ class BlobStore {
   sys::Fd open(const digest::Hash256& hash) const;  // not_found if it is not there
 
   BlobWriter writer() const;
+  // One for a blob that is fetched and may break off: what was written lies in ROOT/partial/<hex>
+  // for a later try, also if this process dies. Nothing if another process writes it.
+  std::optional<BlobWriter> partial(const digest::Hash256& hash) const;
   // The bytes must already be on disk (sync()); `hash` is their SHA-256.
   void publish(BlobWriter& writer, const digest::Hash256& hash) const;
   void sync() const;  // one syncfs for everything written so far

@@ -19,6 +19,9 @@ namespace {
 // What three stages work on at the same time stays within the caches of two cores.
 constexpr std::size_t kChunkBytes = 256 * 1024;
 constexpr std::size_t kQueueChunks = 4;
+// Less of a blob than this is fetched again as quickly as it is found.
+constexpr std::uint64_t kWorthKeeping = std::uint64_t{1} << 20;
+constexpr std::uint64_t kBetweenBytes = 8 << 20;
 
 struct Chunk {
   Bytes view() const { return {bytes, size}; }
@@ -121,14 +124,26 @@ void check_digest(const std::string& what, const std::string& expected, const st
 }  // namespace
 
 struct Ingest::Pipeline {
-  Pipeline(const std::string& root, const Expected& expect)
-      : expected(expect),
-        store(root),
-        blob(store.blobs().writer()),
-        tar(store.blobs().writer()),
-        recorder(store.blobs().directory()) {}
+  Pipeline(const std::string& root, const Expected& expect, bool partial)
+      : expected(expect), store(root), recorder(store.blobs().directory()) {
+    if (!partial || !expected.digest) return;
+    if (auto writer = store.blobs().partial(expected.digest->hash)) {
+      earlier_bytes = sys::file_size(writer->fd());
+      named.emplace(std::move(*writer));
+    }
+  }
 
-  ~Pipeline() { stop(); }
+  ~Pipeline() {
+    stop();
+    if (std::max(received_bytes, earlier_bytes) < kWorthKeeping) discard();
+  }
+
+  // Nothing of what has arrived is to stay.
+  void discard() {
+    for (auto* writer : {&named, &blob, &tar}) {
+      if (*writer) (*writer)->discard();
+    }
+  }
 
   void stop() {
     received.cancel();
@@ -158,6 +173,11 @@ struct Ingest::Pipeline {
   void begin(Bytes first) {
     compression = codec::sniff(first);
     begun = true;
+    std::optional<blob::BlobWriter>& kept = plain() ? tar : blob;
+    if (named) kept.emplace(std::move(*named));
+    named.reset();
+    if (!tar) tar.emplace(store.blobs().writer());
+    if (!blob) blob.emplace(store.blobs().writer());
     if (!plain()) inflater = std::thread([this] { guard(&Pipeline::inflate); });
     keeper = std::thread([this] { guard(&Pipeline::keep_tar); });
   }
@@ -214,10 +234,21 @@ struct Ingest::Pipeline {
     const bool zeros = bytes.size() == kChunkBytes && bytes[0] == std::byte{0} &&
                        std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
     if (zeros) {
-      tar.skip_zeros(bytes.size());
+      tar->skip_zeros(bytes.size());
     } else {
-      tar.write(bytes);
+      tar->write(bytes);
     }
+  }
+
+  // The blob as it came, but for what is there from an earlier try.
+  void keep_blob(Bytes bytes, std::uint64_t position) {
+    blob::BlobWriter& out = plain() ? *tar : *blob;
+    const std::uint64_t known = position < resumed_bytes ? resumed_bytes - position : 0;
+    const std::size_t skip = std::min<std::uint64_t>(known, bytes.size());
+    out.skip_written(skip);
+    const Bytes rest = bytes.subspan(skip);
+    if (rest.empty()) return;
+    plain() ? keep(rest) : out.write(rest);
   }
 
   void rethrow() {
@@ -227,6 +258,7 @@ struct Ingest::Pipeline {
 
   void push_current() {
     if (current.size == 0) return;
+    const std::uint64_t position = received_bytes;
     received_bytes += current.size;
     if (expected.size && received_bytes > *expected.size) {
       throw Error(ErrorKind::digest_mismatch,
@@ -234,16 +266,12 @@ struct Ingest::Pipeline {
     }
     const Bytes bytes = current.view();
     if (!begun) begin(bytes);
-    if (plain()) {
-      // A plain tar is its own blob: nothing to decode, hash or keep twice.
-      keep(bytes);
-    } else {
-      {
-        const ProfileTimer timer(ProfilePart::hash_blob, bytes.size());
-        blob_hash.update(bytes);
-      }
-      blob.write(bytes);
+    // A plain tar is its own blob: nothing to decode, hash or keep twice.
+    if (!plain()) {
+      const ProfileTimer timer(ProfilePart::hash_blob, bytes.size());
+      blob_hash.update(bytes);
     }
+    keep_blob(bytes, position);
     if (!(plain() ? inflated : received).push(current)) rethrow();
     current = {};
   }
@@ -277,11 +305,14 @@ struct Ingest::Pipeline {
   ChunkPool pool;
   ChunkQueue received{kQueueChunks};
   ChunkQueue inflated{kQueueChunks};
-  blob::BlobWriter blob;
-  blob::BlobWriter tar;
+  std::optional<blob::BlobWriter> named;  // until it is known whether the blob is the tar
+  std::optional<blob::BlobWriter> blob;
+  std::optional<blob::BlobWriter> tar;
   Recorder recorder;
   Chunk current;
   std::uint64_t received_bytes = 0;
+  std::uint64_t earlier_bytes = 0;  // that an earlier try has left
+  std::uint64_t resumed_bytes = 0;  // of those that were received
   codec::Compression compression = codec::Compression::none;
   bool begun = false;
   digest::Sha256 blob_hash;
@@ -295,12 +326,20 @@ struct Ingest::Pipeline {
 
 namespace {
 
+// Whether an error says that the bytes are not what they should be.
+bool is_of_content(ErrorKind kind) {
+  return kind == ErrorKind::corrupt || kind == ErrorKind::digest_mismatch ||
+         kind == ErrorKind::traversal || kind == ErrorKind::limit || kind == ErrorKind::unsupported;
+}
+
 // Runs `work`, naming the layer in whatever it throws.
-template <class Work>
-auto for_layer(const Expected& expected, Work work) {
+template <class Pipeline, class Work>
+auto for_layer(Pipeline& pipeline, Work work) {
+  const Expected& expected = pipeline.expected;
   try {
     return work();
   } catch (Error& error) {
+    if (is_of_content(error.kind())) pipeline.discard();
     std::string name = "layer";
     if (expected.digest) {
       name += " " + expected.digest->str();
@@ -314,8 +353,8 @@ auto for_layer(const Expected& expected, Work work) {
 
 }  // namespace
 
-Ingest::Ingest(const std::string& root, const Expected& expected)
-    : pipeline_(std::make_unique<Pipeline>(root, expected)) {}
+Ingest::Ingest(const std::string& root, const Expected& expected, bool partial)
+    : pipeline_(std::make_unique<Pipeline>(root, expected, partial)) {}
 
 Ingest::~Ingest() = default;
 
@@ -330,8 +369,33 @@ void Ingest::advance(std::size_t count) {
   Pipeline& p = *pipeline_;
   p.current.size += count;
   if (p.current.size == kChunkBytes) {
-    for_layer(p.expected, [&] { p.push_current(); });
+    for_layer(p, [&] { p.push_current(); });
   }
+}
+
+std::uint64_t Ingest::resume(const std::function<void(std::uint64_t)>& between) {
+  if (!pipeline_ || !pipeline_->named) return 0;
+  const int fd = pipeline_->named->fd();
+  const std::uint64_t size = sys::file_size(fd);
+  if (pipeline_->expected.size && size > *pipeline_->expected.size) {
+    sys::truncate(fd, 0);
+    return 0;
+  }
+  pipeline_->resumed_bytes = size;
+  std::uint64_t next_pause = kBetweenBytes;
+  for (std::uint64_t done = 0; done < size;) {
+    const MutableBytes room = space();
+    const std::size_t want = std::min<std::uint64_t>(room.size(), size - done);
+    const std::size_t count = sys::read_at(fd, room.first(want), done);
+    if (count < want) throw Error(ErrorKind::system, "a partial blob became shorter");
+    done += count;
+    advance(count);
+    if (between && done >= next_pause) {
+      next_pause += kBetweenBytes;
+      between(done);
+    }
+  }
+  return size;
 }
 
 void Ingest::write(Bytes bytes) {
@@ -348,24 +412,24 @@ LayerInfo Ingest::finish() {
   if (!pipeline_) throw Error(ErrorKind::invalid, "the layer is finished or was given up");
   const auto pipeline = std::move(pipeline_);
   Pipeline& p = *pipeline;
-  return for_layer(p.expected, [&] {
+  return for_layer(p, [&] {
     p.end();
     p.verify();
     const blob::BlobStore& blobs = p.store.blobs();
-    p.tar.flush();
-    p.recorder.rescue_tail(p.tar.fd(), p.tar.size());
-    table::Table table = p.recorder.finish(p.diff_id, p.tar.size());
+    p.tar->flush();
+    p.recorder.rescue_tail(p.tar->fd(), p.tar->size());
+    table::Table table = p.recorder.finish(p.diff_id, p.tar->size());
     StagedLayer derived = p.store.stage(table, p.recorder);
     blobs.sync();
-    blobs.publish(p.tar, p.diff_id.hash);
-    if (!p.plain()) blobs.publish(p.blob, p.blob_digest.hash);
+    blobs.publish(*p.tar, p.diff_id.hash);
+    if (!p.plain()) blobs.publish(*p.blob, p.blob_digest.hash);
     sys::sync_dir(blobs.directory());
     p.store.publish(derived, p.diff_id);
     LayerInfo info;
     info.digest = p.blob_digest;
     info.size = p.received_bytes;
     info.diff_id = p.diff_id;
-    info.tar_size = p.tar.size();
+    info.tar_size = p.tar->size();
     info.compression = p.compression;
     info.entries = table.size();
     info.content_size = table.totals().content_bytes;
@@ -373,12 +437,14 @@ LayerInfo Ingest::finish() {
   });
 }
 
-void Ingest::abort() { pipeline_.reset(); }
+void Ingest::abort(bool discard) {
+  if (pipeline_ && discard) pipeline_->discard();
+  pipeline_.reset();
+}
 
 LayerInfo ingest_fd(const std::string& root, const Expected& expected, int fd,
                     std::optional<std::uint64_t> offset, std::optional<std::uint64_t> size,
                     const std::function<void(std::uint64_t)>& between) {
-  constexpr std::uint64_t kBetweenBytes = 8 << 20;
   Ingest ingest(root, expected);
   std::uint64_t done = 0;
   std::uint64_t next_pause = kBetweenBytes;

@@ -6,8 +6,9 @@
 // Inflating is the longest of the stages, so nothing else is done on its thread. A plain tar goes
 // straight to the keeper, and the caller writes it.
 //
-// Nothing is visible in the store before finish() returns: both files are nameless until digest,
-// size and diff_id have been verified and everything is on disk (one syncfs). Memory is a fixed
+// Nothing is visible in the store before finish() returns: both files are nameless (or the blob's
+// is in partial/) until digest, size and diff_id have been verified and everything is on disk (one
+// syncfs). Memory is a fixed
 // number of chunks. The calling thread may differ from call to call but calls must not overlap.
 #pragma once
 
@@ -27,18 +28,23 @@ struct Expected {
 
 class Ingest {
  public:
-  Ingest(const std::string& root, const Expected& expected);
+  // `partial`: what has arrived of the blob stays if the ingest is given up or this process dies.
+  Ingest(const std::string& root, const Expected& expected, bool partial = false);
   ~Ingest();
   Ingest(const Ingest&) = delete;
   Ingest& operator=(const Ingest&) = delete;
 
+  // Takes what an earlier try has left of the blob; returns how many bytes of it that is, from
+  // which on they are to be written. `between` as in ingest_fd().
+  std::uint64_t resume(const std::function<void(std::uint64_t)>& between = {});
   void write(Bytes bytes);
   // Without copying: fill some of space(), then say how much.
   MutableBytes space();
   void advance(std::size_t count);
 
   LayerInfo finish();
-  void abort();  // idempotent; the destructor does it too
+  // Idempotent; the destructor does it too. `discard`: what has arrived is wrong and does not stay.
+  void abort(bool discard = false);
 
  private:
   struct Pipeline;

@@ -106,7 +106,26 @@ void link_file(TemporaryFile& file, const std::string& path) {
 }
 
 TemporaryFile::~TemporaryFile() {
-  if (!name.empty()) ::unlink(name.c_str());
+  if (!name.empty() && !stays) ::unlink(name.c_str());
+}
+
+std::optional<TemporaryFile> open_locked(const std::string& path) {
+  for (;;) {
+    Fd file = open(path, O_RDWR | O_CREAT, 0644);
+    if (retry([&] { return ::flock(file.get(), LOCK_EX | LOCK_NB); }) != 0) {
+      if (errno == EWOULDBLOCK) return std::nullopt;
+      throw_errno("lock " + path);
+    }
+    struct stat named {};
+    const struct stat held = stat_fd(file.get());
+    // Whoever had it before may have given it another name, or removed it.
+    if (::stat(path.c_str(), &named) == 0 && named.st_ino == held.st_ino &&
+        named.st_dev == held.st_dev) {
+      TemporaryFile found(std::move(file), path);
+      found.stays = true;
+      return found;
+    }
+  }
 }
 
 Fd open_in_root(int root_fd, const std::string& path, int flags, unsigned mode) {

@@ -31,18 +31,23 @@ struct TemporaryFile {
   TemporaryFile() = default;
   TemporaryFile(Fd file, std::string path) : fd(std::move(file)), name(std::move(path)) {}
   TemporaryFile(TemporaryFile&& other) noexcept
-      : fd(std::move(other.fd)), name(std::exchange(other.name, {})) {}
+      : fd(std::move(other.fd)), name(std::exchange(other.name, {})), stays(other.stays) {}
   TemporaryFile& operator=(TemporaryFile&& other) noexcept {
     std::swap(fd, other.fd);
     std::swap(name, other.name);
+    std::swap(stays, other.stays);
     return *this;
   }
   ~TemporaryFile();
 
   Fd fd;
-  std::string name;  // empty: unnamed
+  std::string name;    // empty: unnamed
+  bool stays = false;  // its name does not vanish with this object
 };
 TemporaryFile create_temporary(const std::string& directory);
+// A file with a name, made if it is not there, for which this process has the lock (flock(2)) until
+// it is closed; nothing if another has it.
+std::optional<TemporaryFile> open_locked(const std::string& path);
 // Gives the file its final path, in one step. What is there already is replaced: it should be the
 // same, and if it is damaged it is so no longer.
 void link_file(TemporaryFile& file, const std::string& path);

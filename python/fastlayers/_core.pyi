@@ -37,11 +37,27 @@ class Ingest:
     """
 
     def __init__(
-        self, root: str, *, digest: str = "", size: int = -1, diff_id: str = ""
-    ) -> None: ...
+        self,
+        root: str,
+        *,
+        digest: str = "",
+        size: int = -1,
+        diff_id: str = "",
+        partial: bool = False,
+    ) -> None:
+        """`partial`: what has arrived stays in ROOT/partial for a later try if the ingest is given
+        up or this process dies, unless it turns out wrong or another process is at it."""
+
+    def resume(self, on_bytes: Callable[[int], None] | None = None) -> int:
+        """Takes what an earlier try has left; returns how many bytes that is, from which on they
+        are to be written. `on_bytes` is told every 8 MiB how many were taken; what it raises ends
+        it."""
+
     def write(self, data: Buffer) -> None: ...
     def finish(self) -> LayerInfo: ...
-    def abort(self) -> None: ...  # idempotent; also called when the object is collected
+    def abort(self, discard: bool = False) -> None:
+        """Idempotent; also called when the object is collected. `discard`: what has arrived is
+        wrong, and does not stay."""
 
 def ingest_fd(
     root: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from fastlayers import _core
 from fastlayers._core import remove_tree
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # error, of the disk for example, must stop the collector.
 _UNREADABLE = (NotFoundError, CorruptError, LimitError, UnsupportedError)
 _DEEPEST = 8
+# A pull that broke off is tried again soon, or not at all.
+_PARTIAL_SECONDS = 24 * 3600
 
 
 class Live:
@@ -117,7 +120,7 @@ def collect(store: Store) -> int:
             remove_tree(os.path.join(store.containers_directory, name))
     store.names.sweep()
     _sweep_half_written(store)
-    freed = 0
+    freed = remove_partial(store, _PARTIAL_SECONDS)
     blobs = os.path.join(store.root, "blobs", "sha256")
     for name in list_directory(blobs):
         if is_garbage(name, live.blobs):
@@ -129,6 +132,30 @@ def collect(store: Store) -> int:
                 continue
             except OSError as error:
                 raise host_error("cannot remove", error) from None
+    return freed
+
+
+def remove_partial(store: Store, older_than_seconds: float = 0) -> int:
+    """Removes what has arrived of layers whose fetching broke off, unless somebody is at it again;
+    returns the bytes freed."""
+    directory = os.path.join(store.root, "partial")
+    freed = 0
+    for name in list_directory(directory):
+        path = os.path.join(directory, name)
+        lock = FileLock(path, exclusive=True)
+        try:
+            young = time.time() - os.stat(path).st_mtime < older_than_seconds
+            if young or not lock.acquire(timeout_seconds=0):
+                continue
+            status = os.stat(path)
+            # Meanwhile it may have become a blob, and another be begun.
+            if status.st_ino == os.fstat(lock.descriptor).st_ino:
+                unlink(path)
+                freed += status.st_blocks * 512
+        except FileNotFoundError:
+            continue
+        finally:
+            lock.release()
     return freed
 
 

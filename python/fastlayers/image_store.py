@@ -216,7 +216,9 @@ def prune_images(
                 actions += _remove_image(store, image.id, force=True)[0]
             except (ConflictError, NotFoundError):
                 continue  # it came into use, or went, meanwhile
-    return actions, store.garbage()
+    from fastlayers.garbage import remove_partial
+
+    return actions, remove_partial(store) + store.garbage()
 
 
 def require_layers(store: Store, manifest: Manifest, config: ImageConfig) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SYSTEM_ROOT = "/var/lib/fastlayers"
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 # Layers as directories and containers may hold programs that run with their owner's rights.
-_PRIVATE = ("layers", "chains", "containers", "names", "locks")
+_PRIVATE = ("layers", "chains", "containers", "names", "locks", "partial")
 
 
 def default_root() -> str:

@@ -71,6 +71,7 @@ def _images(store: Store, containers: list[Container]) -> Kind:
         (("blobs", "sha256"), used.blobs),
         (("layers",), used.layers),
         (("chains",), used.chains),
+        (("partial",), set[str]()),
     ):
         directory = os.path.join(store.root, *folders)
         for name in list_directory(directory):

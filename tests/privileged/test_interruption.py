@@ -109,9 +109,19 @@ def test_a_pull_is_interrupted(fresh: CommandLine, how: signal.Signals) -> None:
     assert len(fresh.must("images", "-aq").lines) == 1
     _usable(fresh)
     _collected(fresh)
-    assert {name for name in _files(fresh.root) if not name.startswith("chains")} == {
-        name for name in before if not name.startswith("chains")
-    }
+    left = _files(fresh.root) - before
+    part = f"partial/{digest_of(big).partition(':')[2]}"
+    assert {name for name in left if not name.startswith("chains")} == {part}
+    arrived = (fresh.root / part).stat().st_size
+    assert 1 << 20 <= arrived <= 3 << 20
+    # The next pull, in a process of its own, goes on from there.
+    with FakeRegistry().running() as registry:
+        registry.publish(parts)
+        fresh.must("pull", f"{registry.host}/team/image")
+        asked = [request.range for request in registry.requests if digest_of(big) in request.path]
+    assert asked == [f"bytes={arrived}-"]
+    assert not (fresh.root / part).exists()
+    fresh.must("fsck")
 
 
 def test_a_cut_archive_leaves_nothing(fresh: CommandLine, tmp_path: Path) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from fastlayers import _core
 from fastlayers.errors import (
     CorruptError,
     DigestMismatchError,
     RegistryError,
     UnauthorizedError,
 )
+from fastlayers.fsck import check
+from fastlayers.lock import FileLock
 from fastlayers.oci.reference import Reference
 from fastlayers.store import Store
 from fastlayers.transports import pull
@@ -28,7 +32,7 @@ from fastlayers.transports.store_writer import store_image
 from tests.archive_shapes import leftovers
 from tests.fake_registry import Answer, FakeRegistry, Request, error
 from tests.image_parts import Blob, Parts, image_of, layer_tar
-from tests.oci_layout import digest_of
+from tests.oci_layout import LAYER, digest_of
 
 BIG = 3 << 20
 
@@ -257,7 +261,7 @@ def test_one_failure_ends_the_downloads_that_wait(registry: FakeRegistry, store:
     assert leftovers(store) == []
 
 
-def test_an_interrupt_leaves_the_store_as_it_was(registry: FakeRegistry, store: Store) -> None:
+def test_an_interrupt_keeps_what_has_arrived(registry: FakeRegistry, store: Store) -> None:
     parts = two_layers()
     registry.publish(parts)
 
@@ -268,8 +272,12 @@ def test_an_interrupt_leaves_the_store_as_it_was(registry: FakeRegistry, store: 
     with pytest.raises(KeyboardInterrupt):
         pull(store, f"{registry.host}/app", progress=interrupt)
     assert store.images() == []
-    assert leftovers(store) == []
+    big = digest_of(parts.layers[1].data)
+    assert leftovers(store) == [f"partial/{big.partition(':')[2]}"]
     assert pull(store, f"{registry.host}/app").id == parts.id
+    last = [request for request in registry.requests if big in request.path][-1]
+    assert int(last.range.removeprefix("bytes=").rstrip("-")) >= 1 << 20
+    assert leftovers(store) == []
 
 
 @pytest.mark.parametrize("layers", [1, 3])
@@ -292,3 +300,92 @@ def test_ctrl_c_ends_a_pull_that_waits(registry: FakeRegistry, store: Store, lay
     assert time.monotonic() - begin < 5
     assert store.images() == []
     assert leftovers(store) == []
+
+
+@functools.cache
+def one_layer(form: str) -> Parts:
+    tar = layer_tar("large", BIG)
+    zstd = subprocess.run(["zstd", "-q"], input=tar, capture_output=True, check=True).stdout
+    blobs = {
+        "gzip": Blob.gzip(tar),
+        "plain": Blob.plain(tar),
+        "zstd": Blob(zstd, tar, LAYER + "+zstd"),
+    }
+    return image_of([blobs[form]])
+
+
+def part_of(store: Store, parts: Parts) -> Path:
+    return Path(store.root) / "partial" / digest_of(parts.layers[0].data).partition(":")[2]
+
+
+def ranges(registry: FakeRegistry, parts: Parts) -> list[str]:
+    digest = digest_of(parts.layers[0].data)
+    return [request.range for request in registry.requests if digest in request.path]
+
+
+@pytest.mark.parametrize("form", ["gzip", "zstd", "plain"])
+@pytest.mark.parametrize("left", ["a part", "all of it", "too much", "other bytes", "zeros"])
+@pytest.mark.parametrize("with_ranges", [True, False])
+def test_what_an_earlier_process_has_left(
+    registry: FakeRegistry, store: Store, form: str, left: str, with_ranges: bool
+) -> None:
+    """Whatever lies there, the layer is right in the end, and nothing else lies there."""
+    parts = one_layer(form)
+    data = parts.layers[0].data
+    registry.ranges = with_ranges
+    registry.publish(parts)
+    store.prepare()
+    part_of(store, parts).write_bytes(
+        {
+            "a part": data[:2_000_000],
+            "all of it": data,
+            "too much": data + b"x",
+            "other bytes": data[:1_000_000] + b"y" * 1_000_000,
+            "zeros": data[:1_500_000] + bytes(500_000),  # as after a power cut
+        }[left]
+    )
+    current: list[int] = []
+    image = pull(
+        store, f"{registry.host}/app", progress=lambda event: current.append(event.current)
+    )
+    assert image.id == parts.id
+    assert Path(_core.blob_path(store.root, digest_of(data))).read_bytes() == data
+    assert not part_of(store, parts).exists()
+    assert leftovers(store) == []
+    assert check(store).damages == ()
+    asked = ranges(registry, parts)
+    assert len(asked) == {"a part": 1, "all of it": 0, "too much": 1}.get(left, len(asked))
+    if left in ("a part", "too much"):
+        assert asked == ["bytes=2000000-" if left == "a part" else ""]
+    elif left != "all of it":
+        assert asked[-1] == "", "what is wrong is fetched anew, from the start"
+    assert current == sorted(current) or left in ("other bytes", "zeros")
+
+
+def test_a_part_that_another_process_is_at_is_left_alone(
+    registry: FakeRegistry, store: Store
+) -> None:
+    parts = one_layer("gzip")
+    registry.publish(parts)
+    store.prepare()
+    part = part_of(store, parts)
+    part.write_bytes(parts.layers[0].data[:2_000_000])
+    with FileLock(str(part), exclusive=True):
+        assert pull(store, f"{registry.host}/app").id == parts.id
+        assert ranges(registry, parts) == [""]
+        store.prune_images(all=False, matches=None)
+        assert part.stat().st_size == 2_000_000
+    assert store.usage().images.reclaimable >= 2_000_000
+    assert store.prune_images(all=False, matches=None)[1] >= 2_000_000
+    assert not part.exists()
+
+
+def test_old_parts_are_collected(store: Store) -> None:
+    store.prepare()
+    part = part_of(store, one_layer("gzip"))
+    part.write_bytes(b"x" * 100)
+    store.garbage()
+    assert part.exists()
+    os.utime(part, (time.time() - 90_000,) * 2)
+    store.garbage()
+    assert not part.exists()

@@ -94,16 +94,22 @@ def test_a_mirror_is_asked_first(
 
 
 def test_the_next_is_asked_where_a_mirror_fails(
-    settings: Path, registry: FakeRegistry, mirror: FakeRegistry, store: Store
+    settings: Path,
+    registry: FakeRegistry,
+    mirror: FakeRegistry,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It has one layer and breaks at the other: that one is not sent twice."""
-    registry.publish(IMAGE)
-    mirror.publish(IMAGE)
-    del mirror.blobs[digest_of(IMAGE.layers[1].data)]
+    monkeypatch.setattr("fastlayers.transports.store_writer._LAYERS_AT_ONCE", 1)
+    image = image_of([Blob.gzip(layer_tar("first", 50_000)), Blob.gzip(layer_tar("second"))])
+    registry.publish(image)
+    mirror.publish(image)
+    del mirror.blobs[digest_of(image.layers[1].data)]
     use(settings, registry.host, "127.0.0.1:1", mirror.host)
-    assert pull(store, f"{registry.host}/app").id == IMAGE.id
-    assert not registry.paths(digest_of(IMAGE.layers[0].data))
-    assert registry.paths(digest_of(IMAGE.layers[1].data))
+    assert pull(store, f"{registry.host}/app").id == image.id
+    assert not registry.paths(digest_of(image.layers[0].data))
+    assert registry.paths(digest_of(image.layers[1].data))
 
 
 @pytest.mark.parametrize(

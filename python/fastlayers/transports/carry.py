@@ -96,7 +96,7 @@ def _into_store(
         with RegistryClient(source.reference.registry, local=store.small_blob) as client:
             found = client.resolve(source.reference, platform)
             found.names = [name]
-            return store_image(store, found, progress)
+            return store_image(store, found, progress, fetched=True)
     with _files(store, source) as files:
         found = _choose(source, read_images(files, platform))
         found.names = [name]

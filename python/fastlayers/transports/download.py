@@ -153,31 +153,44 @@ class RegistryLayer:
         self.diff_id = diff_id
 
     def ingest(self, root: str, on_bytes: OnBytes | None) -> LayerInfo:
-        """Streams the blob into the store; one that was resumed and is damaged is fetched anew."""
-        download = BlobDownload(self._session, self._repository, self._descriptor)
-        try:
-            return self._ingest(root, download, on_bytes)
-        except CorruptError:
-            if not download.resumed:
-                raise
-        download = BlobDownload(self._session, self._repository, self._descriptor)
-        return self._ingest(root, download, on_bytes)
+        """Streams the blob into the store, what an earlier try has left of it first; one that was
+        resumed and is damaged is fetched anew."""
+        for last in (False, True):
+            download = BlobDownload(self._session, self._repository, self._descriptor)
+            try:
+                return self._ingest(root, download, on_bytes)
+            except CorruptError as error:
+                if last or not download.resumed:
+                    raise self._named(error) from None
+        raise AssertionError("unreachable")
+
+    def _named(self, error: CorruptError) -> CorruptError:
+        """The same, also saying where the layer is from."""
+        source = f"registry {self._session.registry}"
+        if str(error).startswith(source):
+            return error
+        return type(error)(f"{source}: {self._repository}: {error}")
 
     def abort(self) -> None:
         """Ends the downloads of the whole session."""
         self._session.abort()
 
     def _ingest(self, root: str, download: BlobDownload, on_bytes: OnBytes | None) -> LayerInfo:
-        taken = 0
-        ingest = _core.Ingest(root, digest=self.digest, size=self.size, diff_id=self.diff_id)
+        ingest = _core.Ingest(
+            root, digest=self.digest, size=self.size, diff_id=self.diff_id, partial=True
+        )
         try:
-            with contextlib.closing(download.chunks()) as chunks:
-                for data in chunks:
-                    ingest.write(data)
-                    taken += len(data)
-                    if on_bytes is not None:
-                        on_bytes(taken)
+            download.resumed = True  # the damage may be in what was left
+            taken = ingest.resume(on_bytes)
+            download.resumed = taken > 0
+            if taken == 0 or taken < self.size:
+                with contextlib.closing(download.chunks(taken)) as chunks:
+                    for data in chunks:
+                        ingest.write(data)
+                        taken += len(data)
+                        if on_bytes is not None:
+                            on_bytes(taken)
             return ingest.finish()
-        except BaseException:
-            ingest.abort()
+        except BaseException as error:
+            ingest.abort(discard=isinstance(error, CorruptError))
             raise

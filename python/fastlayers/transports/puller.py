@@ -48,4 +48,4 @@ def _from(
     progress: Progress | None,
 ) -> Image:
     with RegistryClient(host, local=store.small_blob) as client:
-        return store_image(store, client.resolve(reference, platform), progress)
+        return store_image(store, client.resolve(reference, platform), progress, fetched=True)

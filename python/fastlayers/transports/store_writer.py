@@ -33,23 +33,35 @@ class StoredLayer(NamedTuple):
     compression: str
 
 
-def store_image(store: Store, source: ImageSource, progress: Progress | None = None) -> Image:
-    """Brings one image into the store."""
-    return store_images(store, [source], progress)[0]
+def store_image(
+    store: Store,
+    source: ImageSource,
+    progress: Progress | None = None,
+    *,
+    fetched: bool = False,
+) -> Image:
+    """Brings one image into the store; see store_images."""
+    return store_images(store, [source], progress, fetched=fetched)[0]
 
 
 def store_images(
-    store: Store, sources: Sequence[ImageSource], progress: Progress | None = None
+    store: Store,
+    sources: Sequence[ImageSource],
+    progress: Progress | None = None,
+    *,
+    fetched: bool = False,
 ) -> list[Image]:
     """Brings images into the store: all of them, or on any failure none.
 
-    After Ctrl-C, and where an image is refused, nothing of it stays. Layers that were complete when
-    a registry failed do, until they are collected: the next try need not fetch them again.
+    After Ctrl-C, and where an image is refused, nothing of it stays. But of what is `fetched` from
+    afar, layers that were complete when the registry failed or the user interrupted, and those
+    that were on their way, do until they are collected: the next try goes on from there.
     """
     try:
         return _store_images(store, sources, progress)
-    except (KeyboardInterrupt, CorruptError, UnsupportedError, LimitError):
-        store.garbage()
+    except (KeyboardInterrupt, CorruptError, UnsupportedError, LimitError) as error:
+        if not (fetched and isinstance(error, KeyboardInterrupt)):
+            store.garbage()
         raise
 
 
