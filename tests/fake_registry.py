@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,6 +55,7 @@ class FakeRegistry:
         self.hooks: list[Hook] = []
         self.requests: list[Request] = []
         self.ranges = True
+        self.bytes_per_second = 0  # that a connection gives; 0: any number
         self.mountable: set[str] = set()  # repositories that blobs can be mounted from
         self.uploads: dict[str, bytearray] = {}
         self._numbers = itertools.count()
@@ -149,10 +151,11 @@ class FakeRegistry:
 
     def _blob(self, data: bytes, span: str) -> Answer:
         if not span or not self.ranges:
-            return Answer(body=data)
-        start = int(span.removeprefix("bytes=").rstrip("-"))
-        headers = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}
-        return Answer(206, data[start:], headers)
+            return Answer(body=data, headers={"Accept-Ranges": "bytes"} if self.ranges else {})
+        first, _, last = span.removeprefix("bytes=").partition("-")
+        start, end = int(first), int(last) + 1 if last else len(data)
+        headers = {"Content-Range": f"bytes {start}-{end - 1}/{len(data)}"}
+        return Answer(206, data[start:end], headers)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[FakeRegistry]:
@@ -238,12 +241,21 @@ def _handler_of(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             if self.command == "HEAD":
                 return
-            self.wfile.write(answer.body[: answer.cut])
+            self._write(answer.body[: answer.cut])
             self.wfile.flush()
             if answer.stall:
                 registry.released.wait(20)
             if answer.cut is not None:
                 self.close_connection = True
+
+        def _write(self, body: bytes) -> None:
+            begun, sent, piece = time.monotonic(), 0, 1 << 16
+            while sent < len(body):
+                self.wfile.write(body[sent : sent + piece])
+                sent += piece
+                if registry.bytes_per_second:
+                    ahead = sent / registry.bytes_per_second - (time.monotonic() - begun)
+                    time.sleep(max(0.0, ahead))
 
         do_HEAD = do_PATCH = do_POST = do_PUT = do_GET
 

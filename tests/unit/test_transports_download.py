@@ -389,3 +389,92 @@ def test_old_parts_are_collected(store: Store) -> None:
     os.utime(part, (time.time() - 90_000,) * 2)
     store.garbage()
     assert not part.exists()
+
+
+@functools.cache
+def slow_layer() -> Parts:
+    return image_of([Blob.plain(layer_tar("slow", 60 << 20))])
+
+
+@pytest.fixture
+def slow(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> FakeRegistry:
+    """A registry that limits each connection, with a layer that takes four seconds over one."""
+    monkeypatch.setattr("fastlayers.transports.download._TRIAL_SECONDS", 0.3)
+    monkeypatch.setattr("fastlayers.transports.session._FIRST_DELAY_SECONDS", 0.001)
+    registry.publish(slow_layer())
+    registry.bytes_per_second = 15 << 20
+    return registry
+
+
+def _is_piece(request: Request) -> bool:
+    return request.range.startswith("bytes=") and not request.range.endswith("-")
+
+
+def test_a_slow_layer_is_fetched_over_several_connections(slow: FakeRegistry, store: Store) -> None:
+    current: list[int] = []
+    begin = time.monotonic()
+    image = pull(store, f"{slow.host}/app", progress=lambda event: current.append(event.current))
+    assert time.monotonic() - begin < 3, "four seconds it takes over one"
+    assert image.id == slow_layer().id
+    assert current == sorted(current)
+    spans = [request.range for request in slow.requests if _is_piece(request)]
+    assert len(spans) >= 6
+    ends = [tuple(map(int, span.removeprefix("bytes=").split("-"))) for span in sorted(spans)]
+    assert max(last - first for first, last in ends) < 8 << 20
+    assert leftovers(store) == []
+
+
+def test_a_fast_layer_is_fetched_over_one(slow: FakeRegistry, store: Store) -> None:
+    slow.bytes_per_second = 0
+    pull(store, f"{slow.host}/app")
+    assert not any(_is_piece(request) for request in slow.requests)
+
+
+def test_without_ranges_there_is_one_stream(slow: FakeRegistry, store: Store) -> None:
+    slow.ranges = False
+    slow.bytes_per_second = 40 << 20
+    assert pull(store, f"{slow.host}/app").id == slow_layer().id
+    assert ranges(slow, slow_layer()) == [""]
+
+
+@pytest.mark.parametrize("fault", ["cut", "503", "whole", "other part", "short", "refused"])
+def test_pieces_that_fail_are_made_good_by_one_stream(
+    slow: FakeRegistry, store: Store, fault: str
+) -> None:
+    slow.bytes_per_second = 25 << 20
+    data = slow_layer().layers[0].data
+
+    def spoil(request: Request) -> Answer | None:
+        if not _is_piece(request) or digest_of(data) not in request.path:
+            return None
+        first, last = map(int, request.range.removeprefix("bytes=").split("-"))
+        span = {"Content-Range": f"bytes {first}-{last}/{len(data)}"}
+        return {
+            "cut": Answer(206, data[first : last + 1], span, cut=1000),
+            "503": error(503, "UNAVAILABLE", "too many connections"),
+            "whole": Answer(body=data),
+            "other part": Answer(206, data[1 : last - first + 2],
+                                 {"Content-Range": f"bytes 1-{last - first + 1}/{len(data)}"}),
+            "short": Answer(206, data[first : last - 10], span),
+            "refused": error(429, "TOOMANYREQUESTS", "slow down", **{"Retry-After": "1"}),
+        }[fault]  # fmt: skip
+
+    slow.hooks.append(spoil)
+    assert pull(store, f"{slow.host}/app").id == slow_layer().id
+    assert leftovers(store) == []
+    assert threading.active_count() < 20
+
+
+def test_an_interrupt_ends_all_connections(slow: FakeRegistry, store: Store) -> None:
+    def interrupt(event: Event) -> None:
+        if any(_is_piece(request) for request in slow.requests):
+            raise KeyboardInterrupt
+
+    slow.bytes_per_second = 10 << 20
+    before = threading.active_count()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        pull(store, f"{slow.host}/app", progress=interrupt)
+    assert time.monotonic() - begin < 4
+    lanes = [thread for thread in threading.enumerate() if thread.name == "fastlayers-lane"]
+    assert lanes == [] and threading.active_count() <= before + 6  # the server has its own

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import urllib3
@@ -17,6 +18,7 @@ from fastlayers.errors import (
     RegistryError,
 )
 
+from .lanes import Lanes
 from .session import BrokenConnectionError, Session, Step
 from .source import OnBytes
 
@@ -28,6 +30,12 @@ _READ_BYTES = 1 << 20
 # How often a download may break off before it has moved on by _PROGRESS_BYTES.
 _FAILURES = 5
 _PROGRESS_BYTES = 8 << 20
+# A stream that was waited for most of this time, and that is slower than what no registry limits a
+# connection to, is joined by others if much is left.
+_TRIAL_SECONDS = 1.0
+_WAITED_SHARE = 0.7
+_FAST_BYTES_PER_SECOND = 100 << 20
+_MUCH_BYTES = 32 << 20
 
 
 class BlobDownload:
@@ -39,6 +47,8 @@ class BlobDownload:
         self._descriptor = descriptor
         self._path = f"/v2/{repository}/blobs/{descriptor.digest}"
         self._ranges = True
+        self._has_ranges = False  # as far as is known
+        self._alone = False  # one stream at a time
         self._step = Step(
             f"fetch blob {descriptor.digest} of {repository}",
             repository,
@@ -55,7 +65,7 @@ class BlobDownload:
         progress_mark = 0
         while True:
             try:
-                for data in self._read_from(received):
+                for data in self._read_on(received):
                     received += len(data)
                     if received > size:
                         raise self._mismatch(f"is longer than {size} bytes")
@@ -73,19 +83,82 @@ class BlobDownload:
                 self.resumed = self.resumed or received > 0
                 self._session.pause(failures - 1)
 
+    def _read_on(self, offset: int) -> Generator[bytes, None, None]:
+        """The body from `offset` on, from one request, or if that is slow from several."""
+        begun, waited = time.monotonic(), 0.0
+        start = offset
+        stream = self._read_from(offset)
+        with contextlib.closing(stream):
+            while True:
+                asked = time.monotonic()
+                data = next(stream, None)
+                if data is None:
+                    return
+                now = time.monotonic()
+                waited += now - asked
+                yield data
+                offset += len(data)
+                if self._is_slow(offset, offset - start, now - begun, waited):
+                    break
+        self._alone = True  # from now on, if these break off
+        lanes = Lanes(self._fetch_piece, offset, self._descriptor.size)
+        try:
+            with contextlib.closing(lanes.pieces()) as pieces:
+                yield from pieces
+        except RegistryError as error:  # it may only be that it does not like so many
+            raise BrokenConnectionError(str(error)) from None
+
+    def _is_slow(self, offset: int, count: int, seconds: float, waited: float) -> bool:
+        return (
+            seconds >= _TRIAL_SECONDS
+            and not self._alone
+            and self._has_ranges
+            and self._ranges
+            and self._descriptor.size - offset >= _MUCH_BYTES
+            and waited >= _WAITED_SHARE * seconds
+            and count <= _FAST_BYTES_PER_SECOND * seconds
+        )
+
+    def _fetch_piece(
+        self, first: int, last: int, reading: Callable[[urllib3.BaseHTTPResponse], None]
+    ) -> bytes:
+        """One part of the body."""
+        response = self._open(first, last)
+        try:
+            reading(response)
+            if response.status == 200:
+                raise self._without_ranges()
+            self._start_of(response, first)
+            piece = bytearray()
+            while len(piece) <= last - first:
+                data = self._read(response, min(_READ_BYTES, last + 1 - first - len(piece)))
+                if not data:
+                    raise self._without_ranges()
+                piece += data
+            return bytes(piece)
+        finally:
+            self._session.release(response)
+
+    def _read(self, response: urllib3.BaseHTTPResponse, count: int) -> bytes:
+        try:
+            with _core.ProfileTimer("network") as timer:
+                data = response.read(count, decode_content=False)
+                timer.add_bytes(len(data))
+        except urllib3.exceptions.HTTPError as error:
+            raise self._session.broken(self._step, error) from None
+        self._session.check_cancelled()
+        return data
+
     def _read_from(self, offset: int) -> Generator[bytes, None, None]:
         """The body from `offset` on, from one request."""
         response = self._open(offset if self._ranges else 0)
+        self._has_ranges = (
+            response.status == 206 or response.headers.get("Accept-Ranges", "").lower() == "bytes"
+        )
         try:
             skip = offset - self._start_of(response, offset)
             while True:
-                try:
-                    with _core.ProfileTimer("network") as timer:
-                        data = response.read(_READ_BYTES, decode_content=False)
-                        timer.add_bytes(len(data))
-                except urllib3.exceptions.HTTPError as error:
-                    raise self._session.broken(self._step, error) from None
-                self._session.check_cancelled()
+                data = self._read(response, _READ_BYTES)
                 if not data:
                     return
                 if skip >= len(data):
@@ -96,8 +169,10 @@ class BlobDownload:
         finally:
             self._session.release(response)
 
-    def _open(self, offset: int) -> urllib3.BaseHTTPResponse:
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
+    def _open(self, offset: int, last: int | None = None) -> urllib3.BaseHTTPResponse:
+        headers = {}
+        if offset or last is not None:
+            headers["Range"] = f"bytes={offset}-{'' if last is None else last}"
         try:
             return self._session.get(self._path, self._step, headers)
         except NotFoundError:
