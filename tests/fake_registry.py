@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.image_parts import Parts
+from tests.image_parts import INDEX, Parts, index_of
 from tests.oci_layout import MANIFEST, digest_of
 
 
@@ -57,6 +58,7 @@ class FakeRegistry:
         self.ranges = True
         self.bytes_per_second = 0  # that a connection gives; 0: any number
         self.mountable: set[str] = set()  # repositories that blobs can be mounted from
+        self.referrers_per_page = 0  # 0: it keeps no lists of referrers
         self.uploads: dict[str, bytearray] = {}
         self._numbers = itertools.count()
         # Asked about an upload's PATCH before its body is read.
@@ -110,6 +112,8 @@ class FakeRegistry:
                 body=raw,
                 headers={"Content-Type": media_type, "Docker-Content-Digest": digest_of(raw)},
             )
+        if kind.endswith("/referrers") and self.referrers_per_page:
+            return self._referrers(request.path)
         if kind.endswith("/blobs") and name in self.blobs:
             return self._blob(self.blobs[name], request.range)
         code = "MANIFEST_UNKNOWN" if kind.endswith("/manifests") else "BLOB_UNKNOWN"
@@ -141,7 +145,30 @@ class FakeRegistry:
 
     def _take_manifest(self, name: str, request: Request) -> Answer:
         digest = self.put_manifest(name, request.body, request.headers["Content-Type"])
-        return Answer(201, headers={"Docker-Content-Digest": digest})
+        headers = {"Docker-Content-Digest": digest}
+        subject = json.loads(request.body).get("subject")
+        if subject and self.referrers_per_page:
+            headers["OCI-Subject"] = subject["digest"]
+        return Answer(201, headers=headers)
+
+    def _referrers(self, path: str) -> Answer:
+        """A page of the list; which one is said by "?from=N"."""
+        url = urlsplit(path)
+        wanted = url.path.rpartition("/")[2]
+        rows = {}
+        for raw, media_type in self.manifests.values():
+            manifest = json.loads(raw)
+            if manifest.get("subject", {}).get("digest") == wanted:
+                digest = digest_of(raw)
+                kind = manifest.get("artifactType") or manifest["config"]["mediaType"]
+                rows[digest] = {"mediaType": media_type, "digest": digest, "size": len(raw),
+                                "artifactType": kind}  # fmt: skip
+        begin = int(dict(parse_qsl(url.query)).get("from", "0"))
+        end = begin + self.referrers_per_page
+        headers = {"Content-Type": INDEX}
+        if end < len(rows):
+            headers["Link"] = f'<{url.path}?from={end}>; rel="next"'
+        return Answer(body=index_of(list(rows.values())[begin:end]), headers=headers)
 
     def take_upload(self, path: str, data: bytes) -> None:
         """Adds bytes to an upload."""

@@ -9,7 +9,7 @@ import pytest
 
 from fastlayers.errors import InvalidError, NotFoundError, RegistryError
 from fastlayers.store import Store
-from fastlayers.transports import pull
+from fastlayers.transports import copy, look, pull, tags
 from fastlayers.transports.settings import HostSettings, settings_of, settings_path
 from tests.fake_registry import Answer, FakeRegistry, error
 from tests.image_parts import Blob, image_of, layer_tar
@@ -153,6 +153,68 @@ def test_a_mirror_gets_no_credentials_of_the_registry(
     use(settings, registry.host, mirror.host)
     pull(store, f"{registry.host}/app")
     assert mirror.requests and {r.authorization for r in mirror.requests} == {""}
+
+
+def test_whatever_is_read_is_asked_of_a_mirror_first(
+    settings: Path, registry: FakeRegistry, mirror: FakeRegistry, store: Store, tmp_path: Path
+) -> None:
+    mirror.publish(IMAGE, "1")
+    mirror.hooks.append(
+        lambda r: Answer(body=b'{"tags":["1"]}') if r.path.partition("?")[0].endswith("/tags/list")
+        else None
+    )  # fmt: skip
+    use(settings, registry.host, mirror.host)
+    source = f"docker://{registry.host}/app:1"
+    assert look(store, source).id == IMAGE.id
+    assert tags(f"{registry.host}/app") == ["1"]
+    assert copy(store, source, f"oci:{tmp_path}/layout:1") == digest_of(IMAGE.manifest)
+    copy(store, source, "store:mine:1")
+    assert store.image("mine:1").id == IMAGE.id
+    assert registry.requests == []
+
+
+def test_nothing_is_written_to_a_mirror(
+    settings: Path, registry: FakeRegistry, mirror: FakeRegistry, store: Store
+) -> None:
+    with FakeRegistry().running() as source:
+        source.publish(IMAGE)
+        use(settings, registry.host, mirror.host)
+        copy(store, f"docker://{source.host}/app", f"docker://{registry.host}/app")
+    assert digest_of(IMAGE.manifest) in registry.manifests and mirror.requests == []
+
+
+def test_a_copy_goes_on_where_a_mirror_breaks_off(
+    settings: Path, registry: FakeRegistry, mirror: FakeRegistry, store: Store
+) -> None:
+    """In the middle of a layer; the rest is the registry's, and its repository can be mounted from
+    if it is the destination's."""
+    registry.publish(IMAGE)
+    mirror.publish(IMAGE)
+    big = IMAGE.layers[1].data
+    mirror.hooks.append(
+        lambda r: (Answer(404) if r.range else Answer(body=big, cut=50_000))
+        if digest_of(big) in r.path else None
+    )  # fmt: skip
+    use(settings, registry.host, mirror.host)
+    with FakeRegistry().running() as other:
+        copy(store, f"docker://{registry.host}/app", f"docker://{other.host}/app")
+        assert other.blobs == registry.blobs
+    ranges = [r.range for r in registry.requests if digest_of(big) in r.path]
+    assert ranges == ["bytes=50000-"]
+
+
+def test_a_copy_that_nobody_can_serve_tells_of_all(
+    settings: Path, registry: FakeRegistry, mirror: FakeRegistry, store: Store, tmp_path: Path
+) -> None:
+    mirror.publish(IMAGE)
+    del mirror.blobs[IMAGE.id]
+    use(settings, registry.host, mirror.host)
+    for ask in (
+        lambda: copy(store, f"docker://{registry.host}/app", f"oci:{tmp_path}/x:1"),
+        lambda: look(store, f"docker://{registry.host}/app"),
+    ):
+        with pytest.raises(NotFoundError, match=rf"not found.*\(mirror {mirror.host}: .*not found"):
+            ask()
 
 
 def test_a_proxy_of_its_own(settings: Path, registry: FakeRegistry, store: Store) -> None:

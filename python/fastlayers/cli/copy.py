@@ -17,6 +17,9 @@ COMMAND = Command(
     (
         Flag("all", "a", "bool", "Copy the images for all platforms, and what is attached"),
         Flag("platform", "", "string", "Platform of the image, if there are several"),
+        Flag(
+            "referrers", "", "bool", "Copy what refers to it, too: signatures, SBOMs, attestations"
+        ),
         progress.FLAG,
         Flag("quiet", "q", "bool", "Suppress verbose output"),
     ),
@@ -40,6 +43,7 @@ def run(call: Call) -> int:
             target,
             platform=platform or None,
             every_platform=everything,
+            referrers=call.flags.enabled("referrers"),
             progress=report,
         )
     if kind != "json":

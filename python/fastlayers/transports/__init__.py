@@ -119,6 +119,7 @@ def copy(
     *,
     platform: str | Platform | None = None,
     every_platform: bool = False,
+    referrers: bool = False,
     progress: Progress | None = None,
 ) -> str:
     """Copies an image between two places, spelled as skopeo's users do: docker://NAME,
@@ -127,8 +128,11 @@ def copy(
     layers that are pushed from the store, which are compressed. Returns the digest of the
     manifest or index that now lies there.
 
-    Of an index the image for a platform is copied (None: this machine's), or all of it. `progress`
-    is called with an Event for each step.
+    Of an index the image for a platform is copied (None: this machine's), or all of it. With
+    `referrers` what refers to it comes along: signatures, SBOMs, attestations, and what refers to
+    those (OCI distribution-spec, "Listing Referrers"); UnsupportedError where one of the places is
+    a docker archive or the store, which hold none. `progress` is called with an Event for each
+    step.
     """
     from . import carry
     from .location import Location
@@ -139,6 +143,7 @@ def copy(
         Location.parse(target),
         platform=_platform(platform),
         every_platform=every_platform,
+        referrers=referrers,
         progress=progress,
     )
 
@@ -153,14 +158,20 @@ def look(store: Store, location: str, *, platform: str | Platform | None = None)
 
 
 def tags(repository: str) -> list[str]:
-    """The tags of a repository of a registry ("host/path", "ubuntu"), in the registry's order."""
+    """The tags of a repository of a registry ("host/path", "ubuntu"), in the registry's order; a
+    mirror is asked first, if there is one."""
     from fastlayers.oci.reference import Reference
 
+    from .hosts import Hosts
     from .registry import RegistryClient
 
     reference = Reference.parse(repository.removeprefix("docker://"))
-    with RegistryClient(reference.registry) as client:
-        return client.tags(reference)
+
+    def ask(host: str) -> list[str]:
+        with RegistryClient(host) as client:
+            return client.tags(reference)
+
+    return Hosts(reference.registry).ask(ask)
 
 
 def load(

@@ -12,33 +12,25 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from fastlayers.errors import CorruptError, InvalidError, NotFoundError
-from fastlayers.oci import media_type
-from fastlayers.oci.document import Descriptor, Index, Manifest
+from fastlayers.errors import InvalidError, NotFoundError, UnsupportedError
 
 from .archive import Archive
 from .destination import (
     ArchiveDestination,
     Destination,
     LayoutDestination,
-    Plan,
     RegistryDestination,
     missing_folder,
 )
 from .detect import read_images
 from .directory import Directory
 from .location import Location
-from .origin import (
-    DockerArchiveOrigin,
-    LayoutOrigin,
-    Origin,
-    RegistryOrigin,
-    StoreOrigin,
-)
+from .origin import DockerArchiveOrigin, LayoutOrigin, Origin, StoreOrigin
 from .parallel import run_all
-from .registry import RegistryClient
+from .plan import Plan, add_referrers, plan_copy
+from .puller import pull
+from .registry_origin import RegistryOrigin
 from .registry_writer import Packing, push
-from .selection import INDEX_DEPTH, select_manifest
 from .session import Session
 from .source import Event
 from .spool import open_seekable
@@ -46,6 +38,7 @@ from .store_writer import store_image
 
 if TYPE_CHECKING:
     from fastlayers.image import Image
+    from fastlayers.oci.document import Descriptor
     from fastlayers.oci.platform import Platform
     from fastlayers.store import Store
 
@@ -60,9 +53,12 @@ def copy(
     *,
     platform: Platform | None = None,
     every_platform: bool = False,
+    referrers: bool = False,
     progress: Progress | None = None,
 ) -> str:
     """Copies an image; returns the digest of what now lies at the target."""
+    if referrers:
+        _check_referrers(source, target)
     if every_platform and "store" in (source.transport, target.transport):
         raise InvalidError("the store holds images for one platform: leave --all out")
     if target.transport == "store":
@@ -72,11 +68,23 @@ def copy(
         packing = Packing.of(image, None, None)
         return push(store, image, [target.reference], packing, progress).digest
     with opened(store, source, platform) as origin:
-        plan = _plan(origin, platform, every_platform)
+        plan = plan_copy(origin, platform, every_platform)
+        if referrers:
+            assert isinstance(origin, RegistryOrigin | LayoutOrigin)
+            add_referrers(plan, origin)
         with _target(target, origin.repository) as destination:
             _copy_layers(origin, destination, plan, progress)
             destination.finish(plan)
     return plan.root.digest
+
+
+def _check_referrers(*ends: Location) -> None:
+    for end in ends:
+        if end.transport not in ("docker", "oci", "oci-archive"):
+            what = "the store" if end.transport == "store" else "a docker archive"
+            raise UnsupportedError(
+                f"{what} cannot hold what refers to an image: leave --referrers out"
+            )
 
 
 def _into_store(
@@ -93,10 +101,7 @@ def _into_store(
         store.tag(image, name)
         return image
     if source.transport == "docker":
-        with RegistryClient(source.reference.registry, local=store.small_blob) as client:
-            found = client.resolve(source.reference, platform)
-            found.names = [name]
-            return store_image(store, found, progress, fetched=True)
+        return pull(store, source.reference, platform, progress, name=name)
     with _files(store, source) as files:
         found = _choose(source, read_images(files, platform))
         found.names = [name]
@@ -136,11 +141,8 @@ def _files(store: Store, location: Location) -> Iterator[Files]:
 def opened(store: Store, location: Location, platform: Platform | None) -> Iterator[Origin]:
     """The image at a location, as long as the block runs."""
     if location.transport == "docker":
-        session = Session(location.reference.registry)
-        try:
-            yield RegistryOrigin(session, location.reference)
-        finally:
-            session.close()
+        with contextlib.closing(RegistryOrigin(location.reference)) as origin:
+            yield origin
     elif location.transport == "store":
         with store.working():
             yield StoreOrigin(store.image(location.name))
@@ -166,42 +168,6 @@ def _target(location: Location, repository: str) -> Iterator[Destination]:
         yield LayoutDestination(location.path, location.name)
     else:
         yield ArchiveDestination(location.path, location.name, location.transport)
-
-
-def choose_manifest(origin: Origin, platform: Platform | None) -> Manifest:
-    """The image of an origin for a platform (None: this machine's)."""
-    root = origin.root()
-    for _ in range(INDEX_DEPTH):
-        if isinstance(root, Manifest):
-            return root
-        root = origin.child(select_manifest(root.manifests, platform, origin.label))
-    raise CorruptError(f"{origin.label}: its indexes are nested too deeply")
-
-
-def _plan(origin: Origin, platform: Platform | None, every_platform: bool) -> Plan:
-    """Reads all the documents."""
-    root = origin.root() if every_platform else choose_manifest(origin, platform)
-    plan = Plan(root, {}, {})
-    _add(plan, origin, root, 0)
-    return plan
-
-
-def _add(plan: Plan, origin: Origin, found: Manifest | Index, depth: int) -> None:
-    if isinstance(found, Manifest):
-        config = found.config
-        plan.documents.setdefault(config.digest, (config, origin.small(config)))
-        for layer in found.layers:
-            if not media_type.stays_elsewhere(layer.media_type, layer.urls):
-                plan.layers.setdefault(layer.digest, layer)
-        return
-    if depth > INDEX_DEPTH:
-        raise CorruptError(f"{origin.label}: its indexes are nested too deeply")
-    for descriptor in found.manifests:
-        if descriptor.digest not in plan.documents:
-            inner = origin.child(descriptor)
-            _add(plan, origin, inner, depth + 1)
-            known = Descriptor(inner.media_type, inner.digest, len(inner.raw))
-            plan.documents[descriptor.digest] = (known, inner.raw)
 
 
 def _copy_layers(

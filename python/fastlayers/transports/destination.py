@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fastlayers.errors import (
     ConflictError,
@@ -16,27 +16,23 @@ from fastlayers.errors import (
     UnsupportedError,
 )
 from fastlayers.host import host_error, make_directory, read_file, sync_directory, write_file
+from fastlayers.oci import document
 from fastlayers.oci.document import Descriptor, Index, Manifest
 from fastlayers.oci.reference import Reference
+from fastlayers.oci.referrer import entry_of, subject_of
 
 from .archive_writer import LAYOUT, Entry, add_documents, open_output
 from .oci_layout import FULL_NAME, REF_NAME, blob_path_of
+from .referrers import add_to_fallback
 from .session import Session
 from .tar_stream import TarStream
 from .upload import BlobUpload
 
 if TYPE_CHECKING:
+    from .plan import Plan
     from .upload import BlobToSend
 
 OnBytes = Callable[[int], None]
-
-
-class Plan(NamedTuple):
-    """All of what is copied. `documents` are manifests and configs, what they name before them."""
-
-    root: Manifest | Index
-    documents: dict[str, tuple[Descriptor, bytes]]
-    layers: dict[str, Descriptor]
 
 
 class Destination(Protocol):
@@ -88,15 +84,36 @@ class RegistryDestination:
 
     def finish(self, plan: Plan) -> None:
         reference = self._reference
+        unlisted: dict[str, list[Descriptor]] = {}
         for descriptor, raw in plan.documents.values():
             if descriptor.is_document:
-                subject = f"{reference.familiar_repository}@{descriptor.digest}"
-                self._upload.put_manifest(descriptor.digest, descriptor.media_type, raw, subject)
+                found = document.parse(raw, descriptor.media_type)
+                label = f"{reference.familiar_repository}@{descriptor.digest}"
+                self._put(found, descriptor.digest, label, unlisted)
             elif not self._upload.has(descriptor.digest):
                 self._upload.send(_Bytes(descriptor, raw), "", lambda taken: None)
+        self._list(unlisted)  # before the image has its name: who finds it finds its signatures
         target = reference.digest or reference.tag_or_default
-        root = plan.root
-        self._upload.put_manifest(target, root.media_type, root.raw, reference.familiar)
+        self._put(plan.root, target, reference.familiar, unlisted)
+        self._list(unlisted)
+
+    def _put(
+        self,
+        found: Manifest | Index,
+        target: str,
+        label: str,
+        unlisted: dict[str, list[Descriptor]],
+    ) -> None:
+        listed = self._upload.put_manifest(target, found.media_type, found.raw, label)
+        subject = None if listed else subject_of(found)
+        if subject is not None:
+            unlisted.setdefault(subject.digest, []).append(entry_of(found))
+
+    def _list(self, unlisted: dict[str, list[Descriptor]]) -> None:
+        """Does what the registry does not do: it keeps no list of what refers to a manifest."""
+        while unlisted:
+            subject, entries = unlisted.popitem()
+            add_to_fallback(self._session, self._upload, self._reference, subject, entries)
 
     def abort(self) -> None:
         self._session.abort()
@@ -173,7 +190,9 @@ class LayoutDestination:
             known = read_file(path)
             entries = [] if known is None else list(Index.parse(known).manifests)
             kept = [old for old in entries if not self._is_replaced(old, entry)]
-            write_file(path, Index.build([*kept, entry]).raw, sync=True)
+            there = {old.digest for old in kept}
+            new = [entry, *(x for x in plan.referrers.values() if x.digest not in there)]
+            write_file(path, Index.build([*kept, *new]).raw, sync=True)
         finally:
             os.close(lock)
 
@@ -212,9 +231,10 @@ class ArchiveDestination:
             )
         with open_output(self._path) as out:
             stream = TarStream(out)
-            if isinstance(root, Manifest):
+            if self._is_docker:
+                assert isinstance(root, Manifest)
                 names = [Reference.parse(self._name)] if self._name else []
-                add_documents(stream, [Entry(root, tuple(names))], docker=self._is_docker)
+                add_documents(stream, [Entry(root, tuple(names))], docker=True)
             else:
                 stream.add_bytes("oci-layout", LAYOUT)
                 entry = Descriptor(root.media_type, root.digest, len(root.raw))
@@ -222,7 +242,8 @@ class ArchiveDestination:
                     name = Reference.parse(self._name)
                     full = {FULL_NAME: name.name, REF_NAME: name.tag_or_default}
                     entry = entry.with_annotations(full)
-                stream.add_bytes("index.json", Index.build([entry]).raw)
+                entries = [entry, *plan.referrers.values()]
+                stream.add_bytes("index.json", Index.build(entries).raw)
                 stream.add_directory("blobs")
                 stream.add_directory("blobs/sha256")
             for descriptor, raw in plan.documents.values():

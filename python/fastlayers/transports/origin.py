@@ -13,16 +13,14 @@ from fastlayers.oci import document, media_type
 from fastlayers.oci.digest import digest_of
 from fastlayers.oci.document import DOCUMENT_LIMIT, Descriptor, Index, Manifest
 from fastlayers.oci.reference import Reference
+from fastlayers.oci.referrer import subject_of
 
 from .docker_archive import full_name, read_docker_archive
-from .download import BlobDownload
 from .file_layer import FileLayer, Files
 from .input import HEAD_BYTES, compression_of, read_at
 from .oci_layout import FULL_NAME, REF_NAME, blob_path_of, read_document
-from .registry import RegistryClient
 from .registry_writer import StoredBlob
-from .selection import select_manifest
-from .session import Session
+from .selection import is_image, select_manifest
 
 if TYPE_CHECKING:
     from fastlayers.image import Image
@@ -56,36 +54,12 @@ class Origin(Protocol):
         ...
 
 
-class RegistryOrigin:
-    """A repository."""
+class ReferredOrigin(Origin, Protocol):
+    """One that may have more manifests, which refer to others."""
 
-    def __init__(self, session: Session, reference: Reference) -> None:
-        self.label = reference.familiar
-        self.repository = reference.repository_name
-        self._session = session
-        self._reference = reference
-        self._client = RegistryClient(reference.registry, session=session)
-
-    def root(self) -> Manifest | Index:
-        return self._client.root(self._reference)
-
-    def child(self, descriptor: Descriptor) -> Manifest | Index:
-        return self._client.child(self._reference, descriptor)
-
-    def small(self, descriptor: Descriptor) -> bytes:
-        return self._client.document(self._reference.repository, descriptor)
-
-    def blob(self, descriptor: Descriptor) -> BlobToSend:
-        return _ServedBlob(self._session, self._reference.repository, descriptor)
-
-
-class _ServedBlob:
-    def __init__(self, session: Session, repository: str, descriptor: Descriptor) -> None:
-        self._session, self._repository, self._descriptor = session, repository, descriptor
-        self.digest, self.size = descriptor.digest, descriptor.size
-
-    def pieces(self, offset: int) -> Iterator[bytes]:
-        return BlobDownload(self._session, self._repository, self._descriptor).chunks(offset)
+    def referrers(self, digest: str) -> list[Descriptor]:
+        """What refers to a manifest or index."""
+        ...
 
 
 class StoreOrigin:
@@ -120,10 +94,13 @@ class LayoutOrigin:
         self._files = files
         self._name = name
         self._platform = platform
+        self._referrers: dict[str, list[Descriptor]] | None = None
 
     def root(self) -> Manifest | Index:
         index = Index.parse(self._files.read("index.json", DOCUMENT_LIMIT))
         found = [entry for entry in index.manifests if self._is_wanted(entry)]
+        if not self._name:  # what refers to the image is not meant, unless there is nothing else
+            found = [entry for entry in found if is_image(entry)] or found
         if not found:
             raise NotFoundError(f"{self._files.label}: no image is called {self._name!r}")
         if len({entry.digest for entry in found}) > 1:
@@ -145,6 +122,17 @@ class LayoutOrigin:
     def blob(self, descriptor: Descriptor) -> BlobToSend:
         path = blob_path_of(descriptor.digest)
         return _FileBlob(self._files, path, descriptor.digest, descriptor.size)
+
+    def referrers(self, digest: str) -> list[Descriptor]:
+        """Those that index.json lists."""
+        if self._referrers is None:
+            self._referrers = {}
+            index = Index.parse(self._files.read("index.json", DOCUMENT_LIMIT))
+            for entry in {entry.digest: entry for entry in index.manifests}.values():
+                subject = subject_of(self.child(entry)) if entry.is_document else None
+                if subject is not None:
+                    self._referrers.setdefault(subject.digest, []).append(entry)
+        return self._referrers.get(digest, [])
 
 
 def _full(name: str) -> str:

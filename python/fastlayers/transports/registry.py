@@ -77,7 +77,7 @@ class RegistryClient:
             found.update(dict.fromkeys(fields.strings(page, "tags", step.missing) or ()))
             if len(found) == before:
                 break  # no more, or a server that goes round in circles
-            path = _next_page(link)
+            path = next_page(link)
         return list(found)
 
     def root(self, reference: Reference) -> Manifest | Index:
@@ -185,7 +185,7 @@ class RegistryClient:
         return raw
 
 
-def _next_page(link: str) -> str:
+def next_page(link: str) -> str:
     """The target of a Link header with rel="next" (RFC 8288); "" if there is none."""
     target, _, parameters = link.partition(">")
     return target.lstrip(" <") if target.startswith("<") and "next" in parameters else ""

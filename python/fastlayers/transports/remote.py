@@ -8,7 +8,8 @@ from fastlayers.oci.document import Descriptor, ImageConfig, Manifest
 from fastlayers.oci.frozen import Frozen
 from fastlayers.oci.history import HistoryStep, steps
 
-from .carry import choose_manifest, opened
+from .carry import opened
+from .plan import choose_manifest
 
 if TYPE_CHECKING:
     from fastlayers.oci.platform import Platform

@@ -1,7 +1,7 @@
 """What is special about a registry's host: registries.toml.
 
     ["docker.io"]
-    mirrors = ["mirror.example:5000"]     # asked first, in this order, when an image is pulled
+    mirrors = ["mirror.example:5000"]     # asked first, in this order, for what is read
     ["mirror.example:5000"]
     http = true                           # plain HTTP may be used; on loopback it always may
     ["registry.example"]

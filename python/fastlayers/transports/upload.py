@@ -106,14 +106,17 @@ class BlobUpload:
                     raise
                 self._session.pause(beginning)
 
-    def put_manifest(self, target: str, kind: str, raw: bytes, subject: str) -> None:
-        """Puts a manifest under a tag or its digest; `subject` is what errors call the image."""
+    def put_manifest(self, target: str, kind: str, raw: bytes, subject: str) -> bool:
+        """Puts a manifest under a tag or its digest; `subject` is what errors call the image.
+        Whether the registry now lists it among what refers to its subject (OCI distribution-spec,
+        "Pushing Manifests with Subject")."""
         step = Step(f"put the manifest of {subject}", self._repository, "", "pull,push")
         response = self._session.send(
             "PUT", f"/v2/{self._repository}/manifests/{target}", step, {"Content-Type": kind},
             answers=(201, 202), body=raw,
         )  # fmt: skip
         stored = response.headers.get("Docker-Content-Digest", "").strip()
+        listed = "OCI-Subject" in response.headers
         self._session.release(response)
         digest = digest_of(raw)
         if stored not in ("", digest):
@@ -121,6 +124,7 @@ class BlobUpload:
                 f"registry {self._session.registry}: it stored the manifest {digest} of "
                 f"{subject} as {stored}"
             )
+        return listed
 
     def _begin(self) -> str:
         step = self._step("begin an upload")
