@@ -4,6 +4,7 @@
 #include "blob/blob_store.hpp"
 #include "blob/compressed_reader.hpp"
 #include "codec/codec.hpp"
+#include "sys/stream.hpp"
 
 namespace fastlayers::bindings {
 
@@ -72,13 +73,14 @@ codec::Compression compression_of(const std::string& name) {
   throw Error(ErrorKind::invalid, "unknown compression " + name + ": it is gzip, zstd or none");
 }
 
-std::unique_ptr<blob::CompressedReader> compressed_reader(const std::string& root,
-                                                          const std::string& digest,
-                                                          const std::string& compression, int level,
-                                                          unsigned threads) {
-  const auto name = digest::Digest::parse(digest);
-  return std::make_unique<blob::CompressedReader>(blob::BlobStore(root).open(name.hash), name,
-                                                  compression_of(compression), level, threads);
+// Keeps a descriptor of its own: the caller's may be closed while the reader lives.
+std::unique_ptr<blob::CompressedReader> compressed_reader(
+    int fd, std::uint64_t offset, std::uint64_t size, const std::string& expected,
+    const std::string& damage, const std::string& compression, int level, unsigned threads) {
+  return std::make_unique<blob::CompressedReader>(
+      blob::CompressedReader::Plain{sys::duplicate_above_stdio(fd), offset, size,
+                                    digest::Digest::parse(expected), damage},
+      compression_of(compression), level, threads);
 }
 
 py::bytes read_piece(blob::CompressedReader& reader) {
@@ -135,8 +137,9 @@ void register_blob(py::module_& module) {
              });
   module.def("decompress_fd", &decompress_fd);
   py::class_<blob::CompressedReader>(module, "CompressedReader")
-      .def(py::init(&compressed_reader), py::arg("root"), py::arg("digest"), py::kw_only(),
-           py::arg("compression"), py::arg("level"), py::arg("threads"))
+      .def(py::init(&compressed_reader), py::arg("fd"), py::arg("offset"), py::arg("size"),
+           py::kw_only(), py::arg("expected"), py::arg("damage"), py::arg("compression"),
+           py::arg("level"), py::arg("threads"))
       .def("read", &read_piece)
       .def("keep", &keep, py::arg("root"), py::arg("on_bytes") = nullptr)
       .def_property_readonly("digest",

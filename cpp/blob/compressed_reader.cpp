@@ -1,5 +1,6 @@
 #include "blob/compressed_reader.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -44,9 +45,9 @@ class CompressedReader::Pieces : public Sink {
   std::vector<std::byte> piece_;
 };
 
-CompressedReader::CompressedReader(sys::Fd file, const digest::Digest& expected,
-                                   codec::Compression compression, int level, unsigned threads)
-    : file_(std::move(file)), expected_(expected) {
+CompressedReader::CompressedReader(Plain plain, codec::Compression compression, int level,
+                                   unsigned threads)
+    : plain_(std::move(plain)) {
   worker_ = std::thread([=, this] {
     try {
       work(compression, level, threads);
@@ -73,24 +74,23 @@ std::vector<std::byte> CompressedReader::read() {
 void CompressedReader::work(codec::Compression compression, int level, unsigned threads) {
   Pieces pieces(*this);
   const auto encoder = codec::compress(compression, level, pieces, threads);
-  digest::Sha256 plain;
+  digest::Sha256 hash;
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kReadBytes);
-  for (std::uint64_t at = 0;;) {
-    const std::size_t count = sys::read_at(file_.get(), {buffer.get(), kReadBytes}, at);
-    if (count == 0) break;
+  for (std::uint64_t at = 0; at < plain_.size;) {
+    const auto wanted = std::min<std::uint64_t>(kReadBytes, plain_.size - at);
+    const std::size_t count =
+        sys::read_at(plain_.file.get(), {buffer.get(), wanted}, plain_.offset + at);
+    if (count == 0) break;  // cut short: the digest says so
     at += count;
     const Bytes bytes{buffer.get(), count};
     {
       const ProfileTimer timer(ProfilePart::hash_tar, count);
-      plain.update(bytes);
+      hash.update(bytes);
     }
     const ProfileTimer timer(ProfilePart::compress, count);
     encoder->write(bytes);
   }
-  if (plain.finish() != expected_.hash) {
-    throw Error(ErrorKind::corrupt,
-                "the blob " + expected_.str() + " is damaged; run 'fastlayers fsck --repair'");
-  }
+  if (hash.finish() != plain_.expected.hash) throw Error(ErrorKind::corrupt, plain_.damage);
   encoder->finish();
   pieces.finish();
 }

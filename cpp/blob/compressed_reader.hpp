@@ -1,9 +1,11 @@
-// CompressedReader: a file as it is compressed, read piece by piece while threads compress what is
-// ahead. What a push sends of a layer that lies in the store as a plain tar.
+// CompressedReader: a part of a file as it is compressed, read piece by piece while threads
+// compress what is ahead. What is sent of a layer that lies in the store or in an archive as a
+// plain tar.
 #pragma once
 
 #include <cstdint>
 #include <exception>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -16,10 +18,18 @@ namespace fastlayers::blob {
 
 class CompressedReader {
  public:
-  // Reads `file` from its start to its end. If its bytes do not hash to `expected`, the reader ends
-  // with Error(corrupt).
-  CompressedReader(sys::Fd file, const digest::Digest& expected, codec::Compression compression,
-                   int level, unsigned threads);
+  // The bytes that are read: a range of a file, and their digest. `damage` is what the error says
+  // if they have another one.
+  struct Plain {
+    sys::Fd file;
+    std::uint64_t offset = 0;
+    std::uint64_t size = 0;
+    digest::Digest expected;
+    std::string damage;
+  };
+
+  // If the bytes are fewer or others than expected, the reader ends with Error(corrupt).
+  CompressedReader(Plain plain, codec::Compression compression, int level, unsigned threads);
   CompressedReader(const CompressedReader&) = delete;
   CompressedReader& operator=(const CompressedReader&) = delete;
   ~CompressedReader();
@@ -34,8 +44,7 @@ class CompressedReader {
   class Pieces;
   void work(codec::Compression compression, int level, unsigned threads);
 
-  sys::Fd file_;
-  digest::Digest expected_;
+  Plain plain_;
   BoundedQueue<std::vector<std::byte>> pieces_{4};
   std::exception_ptr failure_;
   digest::Digest digest_;

@@ -93,16 +93,27 @@ def decompress_fd(in_fd: int, out_fd: int) -> str:
 
 @final
 class CompressedReader:
-    """A blob of the store, compressed ("gzip", "zstd", "none") by `threads` while it is read. The
-    same bytes, level and library give the same bytes, for any number of threads."""
+    """A part of a file, compressed ("gzip", "zstd", "none") by `threads` while it is read; `fd` may
+    be closed meanwhile. The same bytes, level and library give the same bytes, for any number of
+    threads."""
 
     digest: str  # of all that was read, at the end
     size: int
     def __init__(
-        self, root: str, digest: str, *, compression: str, level: int, threads: int
+        self,
+        fd: int,
+        offset: int,
+        size: int,
+        *,
+        expected: str,
+        damage: str,
+        compression: str,
+        level: int,
+        threads: int,
     ) -> None: ...
     def read(self) -> bytes:
-        """The next megabyte or so, b"" at the end; CorruptError there if the blob is damaged."""
+        """The next megabyte or so, b"" at the end; CorruptError `damage` there if the bytes do not
+        have the digest that is expected."""
 
     def keep(self, root: str, on_bytes: Callable[[int], None] | None = None) -> None:
         """Reads it all into a blob of the store, synced. `on_bytes` is told every megabyte or so

@@ -16,7 +16,8 @@ from fastlayers.oci.document import Descriptor, History, ImageConfig, Manifest
 from fastlayers.oci.reference import familiar
 from fastlayers.transports import packed
 from fastlayers.transports.input import HEAD_BYTES, compression_of
-from fastlayers.transports.registry_writer import Packing
+from fastlayers.transports.packing import Packing
+from fastlayers.transports.registry_writer import packed_layer
 from fastlayers.transports.source import Event
 from fastlayers.transports.store_writer import check_stack
 
@@ -88,9 +89,7 @@ def _convert_layer(
         report("exists", known.size, known.size)
         return Descriptor(kind, known.digest, known.size)
     report("start", 0, -1)
-    reader = _core.CompressedReader(
-        root, diff_id, compression=compression, level=level, threads=os.cpu_count() or 1
-    )
+    reader = packed_layer(root, diff_id, packing).reader()
     reader.keep(root, lambda written: report("transfer", written, -1))
     packed.remember(root, diff_id, compression, level, reader.digest, reader.size)
     report("done", reader.size, reader.size)

@@ -7,8 +7,8 @@ import sys
 from fastlayers.cli import progress
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.commit import check_name
+from fastlayers.cli.compression import LEVEL, compression_level
 from fastlayers.cli.flags import Flag
-from fastlayers.cli.push import LEVEL_FLAG, compression_level
 from fastlayers.errors import InvalidError
 
 COMMAND = Command(
@@ -17,7 +17,7 @@ COMMAND = Command(
     "The image ID stays what it is. Without a NAME, IMAGE itself is what is converted",
     (
         Flag("compression-format", "", "string", 'Compression wanted ("gzip", "zstd", "none")'),
-        LEVEL_FLAG,
+        LEVEL,
         progress.FLAG,
         Flag("quiet", "q", "bool", "Suppress verbose output"),
     ),

@@ -6,6 +6,7 @@ import sys
 
 from fastlayers.cli import progress
 from fastlayers.cli.command import Call, Command
+from fastlayers.cli.compression import COMPRESSION, compression_level
 from fastlayers.cli.flags import Flag
 from fastlayers.errors import InvalidError
 
@@ -20,6 +21,7 @@ COMMAND = Command(
         Flag(
             "referrers", "", "bool", "Copy what refers to it, too: signatures, SBOMs, attestations"
         ),
+        *COMPRESSION,
         progress.FLAG,
         Flag("quiet", "q", "bool", "Suppress verbose output"),
     ),
@@ -43,6 +45,8 @@ def run(call: Call) -> int:
             target,
             platform=platform or None,
             every_platform=everything,
+            compression=call.flags.text("compression-format") or None,
+            level=compression_level(call),
             referrers=call.flags.enabled("referrers"),
             progress=report,
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastlayers.cli import progress
 from fastlayers.cli.command import Call, Command, CommandError
+from fastlayers.cli.compression import COMPRESSION, compression_level
 from fastlayers.cli.flags import Flag
 from fastlayers.errors import InvalidError, NotFoundError
 
@@ -14,19 +15,12 @@ if TYPE_CHECKING:
     from fastlayers.image import Image
     from fastlayers.oci.reference import Reference
 
-LEVEL_FLAG = Flag("compression-level", "", "int", "Level of that compression (default: a fast one)")
 COMMAND = Command(
     "[OPTIONS] NAME[:TAG]",
     "Upload an image to a registry",
     (
         Flag("all-tags", "a", "bool", "Push all tags of an image to the repository"),
-        Flag(
-            "compression-format",
-            "",
-            "string",
-            'Compression of layers that have none yet ("gzip", "zstd", "none"; default gzip)',
-        ),
-        LEVEL_FLAG,
+        *COMPRESSION,
         progress.FLAG,
         Flag("quiet", "q", "bool", "Suppress verbose output"),
     ),
@@ -72,12 +66,6 @@ def run(call: Call) -> int:
     if quiet:
         print("\n".join(name.name for _, names in wanted for name in names))
     return 0
-
-
-def compression_level(call: Call) -> int | None:
-    """The level, if one is asked for."""
-    given = call.flags.given("compression-level")
-    return call.flags.number("compression-level") if given else None
 
 
 def _image(call: Call, reference: Reference) -> tuple[Image, list[Reference]]:

@@ -105,11 +105,12 @@ def push(
     """Brings an image into registries under names; see Image.push."""
     from fastlayers.oci.reference import Reference
 
-    from . import registry_writer
+    from .packing import Packing
+    from .registry_writer import push as send
 
     references = [Reference.parse(name) if isinstance(name, str) else name for name in names]
-    packing = registry_writer.Packing.of(image, compression, level)
-    return registry_writer.push(store, image, references, packing, progress)
+    packing = Packing.of(image, compression, level)
+    return send(store, image, references, packing, progress)
 
 
 def copy(
@@ -120,13 +121,16 @@ def copy(
     platform: str | Platform | None = None,
     every_platform: bool = False,
     referrers: bool = False,
+    compression: str | None = None,
+    level: int | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Copies an image between two places, spelled as skopeo's users do: docker://NAME,
     docker-archive:FILE:NAME, oci:FOLDER:NAME, oci-archive:FILE:NAME, store:NAME. Nothing passes
     through the store unless it is one of them, and every digest stays what it was, but for plain
-    layers that are pushed from the store, which are compressed. Returns the digest of the
-    manifest or index that now lies there.
+    layers that go from the store or a docker archive to a registry: they are compressed, as by
+    `push`, and only there `compression` and `level` may be given (else InvalidError). Returns the
+    digest of the manifest or index that now lies there.
 
     Of an index the image for a platform is copied (None: this machine's), or all of it. With
     `referrers` what refers to it comes along: signatures, SBOMs, attestations, and what refers to
@@ -144,6 +148,8 @@ def copy(
         platform=_platform(platform),
         every_platform=every_platform,
         referrers=referrers,
+        compression=compression,
+        level=level,
         progress=progress,
     )
 

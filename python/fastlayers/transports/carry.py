@@ -1,7 +1,7 @@
 """`copy`: an image from any place to any other, without a store where neither end is one.
 
 Documents and blobs are copied as they are, so that every digest stays what it was; but from the
-store to a registry an image is pushed, its plain layers compressed.
+store or a docker archive to a registry plain layers are compressed, as a push does.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from fastlayers.errors import InvalidError, NotFoundError, UnsupportedError
+from fastlayers.oci.document import Descriptor, Manifest
 
 from .archive import Archive
 from .destination import (
@@ -26,11 +27,12 @@ from .detect import read_images
 from .directory import Directory
 from .location import Location
 from .origin import DockerArchiveOrigin, LayoutOrigin, Origin, StoreOrigin
+from .packing import Packing, repacked
 from .parallel import run_all
 from .plan import Plan, add_referrers, plan_copy
 from .puller import pull
 from .registry_origin import RegistryOrigin
-from .registry_writer import Packing, push
+from .registry_writer import push
 from .session import Session
 from .source import Event
 from .spool import open_seekable
@@ -38,7 +40,6 @@ from .store_writer import store_image
 
 if TYPE_CHECKING:
     from fastlayers.image import Image
-    from fastlayers.oci.document import Descriptor
     from fastlayers.oci.platform import Platform
     from fastlayers.store import Store
 
@@ -54,26 +55,41 @@ def copy(
     platform: Platform | None = None,
     every_platform: bool = False,
     referrers: bool = False,
+    compression: str | None = None,
+    level: int | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Copies an image; returns the digest of what now lies at the target."""
+    ways = (source.transport, target.transport)
+    packs = ways in (("store", "docker"), ("docker-archive", "docker"))
+    if not packs and (compression, level) != (None, None):
+        raise InvalidError(
+            "only layers that go from the store or a docker archive to a registry are compressed: "
+            "leave the compression and its level out"
+        )
+    if compression == "none" and level is not None:
+        raise InvalidError("what is not compressed has no level of compression")
     if referrers:
         _check_referrers(source, target)
     if every_platform and "store" in (source.transport, target.transport):
         raise InvalidError("the store holds images for one platform: leave --all out")
     if target.transport == "store":
         return _into_store(store, source, target, platform, progress).digest
-    if (source.transport, target.transport) == ("store", "docker"):
+    if ways == ("store", "docker"):
         image = store.image(source.name)
-        packing = Packing.of(image, None, None)
+        packing = Packing.of(image, compression, level)
         return push(store, image, [target.reference], packing, progress).digest
+    packs_archive = Packing.of(None, compression, level) if packs else None
     with opened(store, source, platform) as origin:
         plan = plan_copy(origin, platform, every_platform)
         if referrers:
             assert isinstance(origin, RegistryOrigin | LayoutOrigin)
             add_referrers(plan, origin)
         with _target(target, origin.repository) as destination:
-            _copy_layers(origin, destination, plan, progress)
+            sent = _copy_layers(origin, destination, plan, packs_archive, progress)
+            if isinstance(plan.root, Manifest):
+                layers = [sent.get(layer.digest, layer) for layer in plan.root.layers]
+                plan.root = repacked(plan.root, layers)
             destination.finish(plan)
     return plan.root.digest
 
@@ -171,28 +187,39 @@ def _target(location: Location, repository: str) -> Iterator[Destination]:
 
 
 def _copy_layers(
-    origin: Origin, destination: Destination, plan: Plan, progress: Progress | None
-) -> None:
+    origin: Origin,
+    destination: Destination,
+    plan: Plan,
+    packing: Packing | None,
+    progress: Progress | None,
+) -> dict[str, Descriptor]:
+    """Returns those that were compressed, by what they were called before."""
     cancelled = threading.Event()
     reporting = threading.Lock()
 
-    def report(kind: str, layer: Descriptor, taken: int) -> None:
+    sent: dict[str, Descriptor] = {}
+
+    def report(kind: str, layer: Descriptor, taken: int, total: int) -> None:
         if progress is not None:
             source = origin.repository.partition("/")[2] if kind == "mounted" else ""
             with reporting:
-                progress(Event(kind, layer.digest, taken, layer.size, source))
+                progress(Event(kind, layer.digest, taken, total, source))
 
     def job(layer: Descriptor) -> Callable[[], None]:
         def work() -> None:
-            there = destination.has(layer)
+            packed = None
+            if packing is not None and isinstance(origin, DockerArchiveOrigin):
+                packed = origin.packed(layer, packing)
+            there = destination.has(layer) if packed is None else ""
             if there:
-                report(there, layer, layer.size)
+                report(there, layer, layer.size, layer.size)
                 return
-            report("start", layer, 0)
-            destination.put(
-                layer, origin.blob(layer), lambda taken: report("transfer", layer, taken)
-            )
-            report("done", layer, layer.size)
+            blob = packed or origin.blob(layer)
+            report("start", layer, 0, blob.size)
+            destination.put(layer, blob, lambda taken: report("transfer", layer, taken, blob.size))
+            report("done", layer, blob.size, blob.size)
+            if packed is not None:
+                sent[layer.digest] = packed.descriptor
 
         return work
 
@@ -206,3 +233,4 @@ def _copy_layers(
         cancelled=cancelled,
         abort=destination.abort,
     )
+    return sent

@@ -19,6 +19,7 @@ from .docker_archive import full_name, read_docker_archive
 from .file_layer import FileLayer, Files
 from .input import HEAD_BYTES, compression_of, read_at
 from .oci_layout import FULL_NAME, REF_NAME, blob_path_of, read_document
+from .packing import PackedBlob, Packing
 from .registry_writer import StoredBlob
 from .selection import is_image, select_manifest
 
@@ -187,6 +188,7 @@ class DockerArchiveOrigin:
             raise InvalidError(f"{files.label} has several images: say which of {names}")
         self._source = found[0]
         self._blobs: dict[str, BlobToSend] = {}
+        self._plain: dict[str, FileLayer] = {}
 
     def root(self) -> Manifest | Index:
         layers = [self._layer(layer) for layer in self._source.layers]
@@ -195,6 +197,14 @@ class DockerArchiveOrigin:
         raw = self._source.config
         config = Descriptor(media_type.OCI_CONFIG, digest_of(raw), len(raw))
         return Manifest.build(config, layers)
+
+    def packed(self, descriptor: Descriptor, packing: Packing) -> PackedBlob | None:
+        """A layer compressed; None if it is to be sent as it lies there."""
+        layer = self._plain.get(descriptor.digest)
+        if layer is None or packing.compression == "none":
+            return None
+        damage = f"{self._files.label}: {layer.path!r} is not the layer {layer.diff_id}"
+        return PackedBlob(lambda: self._files.open(layer.path), layer.diff_id, packing, damage)
 
     def _layer(self, layer: object) -> Descriptor:
         assert isinstance(layer, FileLayer)
@@ -211,7 +221,15 @@ class DockerArchiveOrigin:
                 hashed.update(piece)
             blob.digest = digest = f"sha256:{hashed.hexdigest()}"
         self._blobs[digest] = blob
-        return Descriptor(media_type.LAYER_TYPES[compression], digest, size)
+        if compression == "none":
+            self._plain[digest] = layer
+        kind = media_type.LAYER_TYPES.get(compression)
+        if kind is None:
+            raise UnsupportedError(
+                f"{self._files.label}: {layer.path!r} is compressed with {compression}, for which "
+                "manifests have no word: load it into the store"
+            )
+        return Descriptor(kind, digest, size)
 
     def child(self, descriptor: Descriptor) -> Manifest | Index:
         raise UnsupportedError(f"{self.label}: a docker archive has no indexes")
