@@ -252,6 +252,21 @@ def test_pages_that_go_round_end(registry: FakeRegistry, store: Store, tmp_path:
     assert len(registry.paths(f"/referrers/{digest_of(IMAGE.manifest)}")) == 2
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(Answer(404), "cannot list what refers to"), (Answer(body=b"<html>"), "is no list")],
+)
+def test_a_page_that_is_missing_is_no_end(
+    registry: FakeRegistry, store: Store, tmp_path: Path, answer: Answer, words: str
+) -> None:
+    registry.referrers_per_page = 1
+    registry.publish(IMAGE)
+    attach(registry, *ARTIFACTS)
+    registry.hooks.append(lambda r: answer if "?from=1" in r.path else None)
+    with pytest.raises(FastlayersError, match=words):
+        copy(store, f"docker://{registry.host}/app", f"oci:{tmp_path}/x:1", referrers=True)
+
+
 def test_too_many_are_refused(
     registry: FakeRegistry, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,11 +43,12 @@ def listed_in_registry(session: Session, reference: Reference, digest: str) -> l
     found: dict[str, Descriptor] = {}
     room = _LIST_BYTES
     while path:
+        answers = (200,) if found else (200, *_NO_LIST)
         response = session.send(
-            "GET", path, step, {"Accept": media_type.OCI_INDEX}, answers=(200, *_NO_LIST)
+            "GET", path, step, {"Accept": media_type.OCI_INDEX}, answers=answers
         )
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if response.status != 200 or kind != media_type.OCI_INDEX:
+        if not found and (response.status != 200 or kind != media_type.OCI_INDEX):
             session.release(response)
             return list(_fallback(session, reference, digest).manifests)
         link = response.headers.get("Link", "")
