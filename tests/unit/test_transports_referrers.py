@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,20 @@ def test_an_artifact_that_is_copied_alone_is_listed(registry: FakeRegistry, stor
             store, f"docker://{registry.host}/app@{SBOM.digest}", f"docker://{other.host}/app:sbom"
         )
         assert [row["digest"] for row in listed(other, IMAGE.manifest)] == [SBOM.digest]
+
+
+def test_a_blob_that_is_config_and_layer_is_in_an_archive_once(
+    registry: FakeRegistry, store: Store, tmp_path: Path
+) -> None:
+    """As the specification has it for an artifact without content."""
+    note = artifact_of(IMAGE.manifest, "note/example", EMPTY.decode())
+    attach(registry, note)
+    path = tmp_path / "note.tar"
+    copy(store, f"docker://{registry.host}/app@{note.digest}", f"oci-archive:{path}")
+    with tarfile.open(path) as archive:
+        names = archive.getnames()
+    assert len(names) == len(set(names)) and f"blobs/sha256/{digest_of(EMPTY)[7:]}" in names
+    assert copy(store, f"oci-archive:{path}", f"oci:{tmp_path}/note") == note.digest
 
 
 @pytest.mark.parametrize("kind", ["docker-archive", "store"])

@@ -250,6 +250,8 @@ class ArchiveDestination:
                 stream.add_bytes(blob_path_of(descriptor.digest), raw)
             stream.add_bytes(blob_path_of(root.digest), root.raw)
             for layer, blob, on_bytes in self._waiting:
+                if layer.digest in plan.documents:
+                    continue  # an empty config is a layer as well
                 pieces = _verified(layer, blob, on_bytes)
                 stream.add_pieces(blob_path_of(layer.digest), layer.size, pieces)
             stream.finish()
