@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "base/error.hpp"
 #include "bindings/bindings.hpp"
 #include "mount/stack_root.hpp"
@@ -57,6 +59,45 @@ std::pair<int, std::string> execute_in(const PyLaunchSpec& request, int leader,
   return {status.code, status.lost_output};
 }
 
+py::bytes to_bytes(const sys::FilterProgram& program) {
+  return {reinterpret_cast<const char*>(program.data()), program.size() * sizeof(program[0])};
+}
+
+void set_confinement(PyLaunchSpec& request, std::uint64_t capabilities, bool no_new_privileges,
+                     const py::bytes& filter, unsigned filter_flags) {
+  const std::string_view bytes(filter);
+  run::Confinement& confinement = request.spec.confinement;
+  confinement.capabilities = capabilities;
+  confinement.no_new_privileges = no_new_privileges;
+  confinement.filter.resize(bytes.size() / sizeof(sys::FilterStep));
+  if (!bytes.empty()) std::memcpy(confinement.filter.data(), bytes.data(), bytes.size());
+  confinement.filter_flags = filter_flags;
+}
+
+py::bytes default_filter(std::uint64_t capabilities) {
+  return to_bytes(seccomp::compile(seccomp::default_profile(capabilities)));
+}
+
+using PyCondition = std::tuple<unsigned, seccomp::Operator, std::uint64_t, std::uint64_t>;
+using PyRule = std::tuple<std::vector<std::string>, std::uint32_t, std::vector<PyCondition>>;
+
+py::bytes compile_filter(std::uint32_t default_answer,
+                         const std::vector<std::string>& architectures,
+                         const std::vector<PyRule>& rules) {
+  seccomp::Profile profile;
+  profile.default_answer = default_answer;
+  profile.architectures.assign(architectures.begin(), architectures.end());
+  for (const auto& [names, answer, conditions] : rules) {
+    seccomp::Rule& rule = profile.rules.emplace_back();
+    rule.names.assign(names.begin(), names.end());
+    rule.answer = answer;
+    for (const auto& [argument, operation, value, value_two] : conditions) {
+      rule.conditions.push_back({argument, operation, value, value_two, false});
+    }
+  }
+  return to_bytes(seccomp::compile(profile));
+}
+
 // A property that reaches into the inner spec.
 template <class Owner, class T>
 void field(py::class_<PyLaunchSpec>& type, const char* name, T Owner::*member) {
@@ -68,6 +109,18 @@ void field(py::class_<PyLaunchSpec>& type, const char* name, T Owner::*member) {
 }  // namespace
 
 void register_run(py::module_& module) {
+  py::enum_<seccomp::Operator>(module, "SeccompOperator")
+      .value("NE", seccomp::Operator::not_equal)
+      .value("LT", seccomp::Operator::less)
+      .value("LE", seccomp::Operator::less_equal)
+      .value("EQ", seccomp::Operator::equal)
+      .value("GE", seccomp::Operator::greater_equal)
+      .value("GT", seccomp::Operator::greater)
+      .value("MASKED_EQ", seccomp::Operator::masked_equal);
+  module.def("compile_filter", &compile_filter, py::arg("default_answer"), py::arg("architectures"),
+             py::arg("rules"));
+  module.def("default_filter", &default_filter, py::arg("capabilities"));
+  module.def("last_capability", &sys::last_capability);
   py::class_<PyLaunchSpec> type(module, "LaunchSpec");
   type.def(py::init<>())
       .def_readwrite("root", &PyLaunchSpec::root)
@@ -75,6 +128,8 @@ void register_run(py::module_& module) {
       .def_readwrite("backend", &PyLaunchSpec::backend)
       .def_readwrite("network", &PyLaunchSpec::network)
       .def_readwrite("binds", &PyLaunchSpec::binds)
+      .def("set_confinement", &set_confinement, py::arg("capabilities"),
+           py::arg("no_new_privileges"), py::arg("filter"), py::arg("filter_flags"))
       .def_readwrite("discard", &PyLaunchSpec::discard);
   field(type, "directory", &run::LaunchSpec::directory);
   field(type, "argv", &run::LaunchSpec::argv);
@@ -82,9 +137,11 @@ void register_run(py::module_& module) {
   field(type, "cgroups", &run::ProcessSpec::cgroups);
   field(type, "cwd", &run::LaunchSpec::cwd);
   field(type, "user", &run::LaunchSpec::user);
+  field(type, "hide_system", &run::LaunchSpec::hide_system);
   field(type, "hostname", &run::LaunchSpec::hostname);
   field(type, "tty", &run::LaunchSpec::tty);
   field(type, "interactive", &run::LaunchSpec::interactive);
+  field(type, "privileged", &run::LaunchSpec::privileged);
   field(type, "read_only", &run::LaunchSpec::read_only);
   field(type, "log", &run::LaunchSpec::log);
   field(type, "attach", &run::LaunchSpec::attach);

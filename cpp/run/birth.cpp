@@ -42,7 +42,7 @@ struct Cradle {
 
 sys::Fd attach_root(const LaunchSpec& spec) {
   sys::Fd root = mount::attach_here(spec.root);
-  sys::add_mount_flags(root.get(), sys::kNoDevices, false);
+  if (!spec.privileged) sys::add_mount_flags(root.get(), sys::kNoDevices, false);
   const std::string merged = spec.directory + "/merged";
   sys::make_dirs(merged, 0700);
   sys::attach_mount(root.get(), merged);
@@ -73,7 +73,7 @@ void prepare(const LaunchSpec& spec, Program& program) {
 
   const std::vector<Volume> volumes = open_volumes(spec);
   const sys::Fd root = attach_root(spec);
-  const SystemMounts mounts = mount_system(root.get());
+  const SystemMounts mounts = mount_system(root.get(), {spec.privileged, spec.hide_system});
   attach_volumes(root.get(), volumes);
   const sys::Fd directory = open_or_create(
       root.get(), clean_path(spec.cwd, "the working directory"), TargetKind::directory);
@@ -154,6 +154,7 @@ Newborn give_birth(const LaunchSpec& spec) {
     self = sys::duplicate_above_stdio(sys::open_pidfd_of_caller().get());
   }
   cradle.program.tty = spec.tty;
+  cradle.program.confinement = &spec.confinement;
   cradle.program.parent_fd = self.get();
   sys::Child child;
   {
@@ -171,6 +172,7 @@ Newborn join(const ProcessSpec& spec, const sys::Fd& leader) {
   cradle.leader = &leader;
   cradle.is_watched = true;
   cradle.program.tty = spec.tty;
+  cradle.program.confinement = &spec.confinement;
   sys::Child child;
   {
     const sys::BlockedSignals blocked;

@@ -9,6 +9,7 @@
 #include "sys/credentials.hpp"
 #include "sys/file.hpp"
 #include "sys/process.hpp"
+#include "sys/seccomp.hpp"
 #include "sys/stream.hpp"
 
 namespace fastlayers::run {
@@ -34,6 +35,8 @@ constexpr const char* name_of(Step step) {
       return "take on the user's identity";
     case Step::parent:
       return "tie it to its parent";
+    case Step::confinement:
+      return "confine it";
     case Step::search:
     case Step::execute:
       break;
@@ -41,9 +44,21 @@ constexpr const char* name_of(Step step) {
   return "execute the command";
 }
 
-sys::Credentials credentials_of(const Account& account) {
+sys::Credentials credentials_of(const Program& program) {
+  const Account& account = program.account;
   return {account.uid, account.gid, account.groups.data(), account.groups.size(),
-          sys::default_capabilities()};
+          program.confinement->capabilities};
+}
+
+// The last that happens. The filter comes before the capabilities go, as one of them is needed for
+// it, so that a profile has to let one call pass, capset(2), besides those that execute.
+int confine(const Program& program, const sys::Credentials& credentials) {
+  const Confinement& confinement = *program.confinement;
+  int error = confinement.no_new_privileges ? sys::child::forbid_new_privileges() : 0;
+  if (error == 0 && !confinement.filter.empty()) {
+    error = sys::child::install_filter(confinement.filter, confinement.filter_flags);
+  }
+  return error != 0 ? error : sys::drop_capabilities(credentials);
 }
 
 // Becomes what the program is to be, but for its descriptors.
@@ -59,12 +74,13 @@ Failure change(const Program& program) {
   if ((error = child::install_stdio(stdio)) != 0) return {Step::stdio, error};
   if (program.tty && (error = child::take_terminal()) != 0) return {Step::terminal, error};
   if ((error = child::new_session_keyring()) != 0) return {Step::keyring, error};
-  error = sys::become(credentials_of(program.account), sys::last_capability());
+  const sys::Credentials credentials = credentials_of(program);
+  error = sys::become(credentials, sys::last_capability());
   if (error != 0) return {Step::identity, error};
-  if (program.parent_fd >= 0) {
-    error = child::die_with_parent(program.parent_fd);
+  if (program.parent_fd >= 0 && (error = child::die_with_parent(program.parent_fd)) != 0) {
+    return {Step::parent, error};
   }
-  return {Step::parent, error};
+  return {Step::confinement, confine(program, credentials)};
 }
 
 Failure execute_candidates(const Program& program) {

@@ -6,6 +6,7 @@
 
 #include "run/account.hpp"
 #include "run/command.hpp"
+#include "run/confinement.hpp"
 #include "run/stdio.hpp"
 #include "run/step.hpp"
 
@@ -17,6 +18,7 @@ struct Program {
   Command command;
   std::vector<std::string> environment;
   Account account;
+  const Confinement* confinement = nullptr;  // the spec's
   Streams streams;
   bool tty = false;
   int parent_fd = -1;  // or from open_pidfd_of_caller() of a parent that it must not outlive

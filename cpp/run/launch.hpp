@@ -38,7 +38,9 @@ struct LaunchSpec : ProcessSpec {
   Network network = Network::host;
   bool read_only = false;
   std::vector<BindMount> binds;
-  bool log = false;  // copy stdout and stderr to <directory>/log as well
+  bool hide_system = true;  // what tells of the host in /proc and /sys, or would steer it
+  bool privileged = false;  // all the host's devices, and /sys to be written
+  bool log = false;         // copy stdout and stderr to <directory>/log as well
   bool kill_with_parent = false;
 };
 

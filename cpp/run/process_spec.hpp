@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "run/confinement.hpp"
+
 namespace fastlayers::run {
 
 struct ProcessSpec {
@@ -12,6 +14,7 @@ struct ProcessSpec {
   std::string cwd = "/";             // inside the root; of the first process created if missing
   std::string user;                  // "", name, uid, name:group, uid:gid
   std::vector<std::string> cgroups;  // folders of the groups it joins
+  Confinement confinement;
   bool tty = false;
   bool interactive = false;  // keep stdin open; otherwise the child's stdin is /dev/null
   bool attach = true;        // false: no stdin, stdout, stderr of ours (detached)

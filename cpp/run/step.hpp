@@ -12,6 +12,7 @@ enum class Step {
   keyring,
   identity,
   parent,
+  confinement,
   search,
   execute
 };

@@ -1,6 +1,8 @@
 #include "run/system_mount.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,7 +95,29 @@ void mount_below(int dev_fd, const char* name, const sys::Fd& mount) {
   sys::attach_mount_at(mount.get(), dev_fd, name);
 }
 
-SystemMounts mount_dev(int root_fd) {
+// The host's nodes: those that every container has are there, and /dev has file systems of its own.
+void copy_devices(int host_fd, int dev_fd) {
+  constexpr const char* kOwn[] = {"pts", "shm", "fd", "mqueue", "console", ".lxc", ".lxd-mounts"};
+  for (const auto& name : sys::list_dir(host_fd)) {
+    if (std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn)) continue;
+    const auto entry = sys::try_open_in_root(host_fd, name, O_PATH | O_NOFOLLOW);
+    if (!entry) continue;  // gone again, or a link
+    const auto status = sys::stat_fd(entry->get());
+    if (S_ISDIR(status.st_mode)) {
+      sys::make_directory_at(dev_fd, name, 0755);
+      copy_devices(sys::open_in_root(host_fd, name, O_RDONLY | O_DIRECTORY).get(),
+                   sys::open_at(dev_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).get());
+    } else if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) {
+      if (sys::try_open_in_root(dev_fd, name, O_PATH | O_NOFOLLOW)) continue;
+      sys::make_node_at(dev_fd, name, status.st_mode & S_IFMT, sys::device_major(status),
+                        sys::device_minor(status));
+      sys::set_owner_at(dev_fd, name, status.st_uid, status.st_gid);
+      sys::set_mode_at(dev_fd, name, status.st_mode & 07777);
+    }
+  }
+}
+
+SystemMounts mount_dev(int root_fd, bool privileged) {
   SystemMounts mounts;
   mounts.dev = new_mount("tmpfs", {{"mode", "755"}, {"size", "65536k"}}, sys::kNoSuid);
   attach(mounts.dev, open_system_point(root_fd, "dev"));
@@ -101,7 +125,8 @@ SystemMounts mount_dev(int root_fd) {
 
   std::vector<sys::Fd> devices;
   for (const Device& device : kDevices) devices.push_back(make_device(dev, device));
-  sys::add_mount_flags(dev, sys::kNoDevices, false);
+  if (privileged) copy_devices(sys::open("/dev", O_RDONLY | O_DIRECTORY).get(), dev);
+  if (!privileged) sys::add_mount_flags(dev, sys::kNoDevices, false);
   for (std::size_t i = 0; i < devices.size(); ++i) {
     sys::attach_mount_at(devices[i].get(), dev, kDevices[i].name);
   }
@@ -143,9 +168,10 @@ void make_read_only(int fs_fd, const char* name) {
   attach(copy, *target);
 }
 
-void mount_proc(int root_fd, int dev_fd) {
+void mount_proc(int root_fd, int dev_fd, bool hide) {
   const sys::Fd proc = new_mount("proc", {}, kBare);
   attach(proc, open_system_point(root_fd, "proc"));
+  if (!hide) return;
   for (const char* name : kMaskedProc) mask(proc.get(), name, dev_fd);
   for (const char* name : kReadOnlyProc) make_read_only(proc.get(), name);
 }
@@ -159,40 +185,42 @@ void mask_thermal_counters(int sys_fd, int dev_fd) {
   }
 }
 
-void mount_cgroups(int sys_fd) {
+void mount_cgroups(int sys_fd, unsigned flags) {
   const auto host = sys::try_open("/sys/fs/cgroup", O_PATH | O_DIRECTORY);
   const auto target = sys::try_open_in_root(sys_fd, "fs/cgroup", O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (!host || !target) return;
   const sys::Fd copy = sys::clone_mount_at(host->get(), "", true);
-  sys::add_mount_flags(copy.get(), kBare | sys::kReadOnly, true);
+  sys::add_mount_flags(copy.get(), flags, true);
   attach(copy, *target);
 }
 
-void mount_sys(int root_fd, int dev_fd) {
+void mount_sys(int root_fd, int dev_fd, const SystemMountOptions& options) {
+  const unsigned flags = kBare | (options.privileged ? 0U : sys::kReadOnly);
   const sys::Fd target = open_system_point(root_fd, "sys");
   sys::Fd mount;
   try {
-    mount = new_mount("sysfs", {}, kBare | sys::kReadOnly);
+    mount = new_mount("sysfs", {}, flags);
     attach(mount, target);
-    mount_cgroups(mount.get());
+    mount_cgroups(mount.get(), flags);
   } catch (const Error& error) {
     // Refused where the network namespace is not ours to show; then the host's, as it is.
     if (mount || (error.errno_value() != EPERM && error.errno_value() != EACCES)) throw;
     mount = sys::clone_mount_at(sys::open("/sys", O_PATH).get(), "", true);
-    sys::add_mount_flags(mount.get(), kBare | sys::kReadOnly, true);
+    sys::add_mount_flags(mount.get(), flags, true);
     attach(mount, target);
   }
+  if (!options.hide) return;
   for (const char* path : kMaskedSys) mask(mount.get(), path, dev_fd);
   mask_thermal_counters(mount.get(), dev_fd);
 }
 
 }  // namespace
 
-SystemMounts mount_system(int root_fd) {
-  SystemMounts mounts = mount_dev(root_fd);
+SystemMounts mount_system(int root_fd, const SystemMountOptions& options) {
+  SystemMounts mounts = mount_dev(root_fd, options.privileged);
   mounts.is_new = true;
-  mount_proc(root_fd, mounts.dev.get());
-  mount_sys(root_fd, mounts.dev.get());
+  mount_proc(root_fd, mounts.dev.get(), options.hide);
+  mount_sys(root_fd, mounts.dev.get(), options);
   return mounts;
 }
 

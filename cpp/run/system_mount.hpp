@@ -5,7 +5,8 @@
 //
 // A container keeps Docker's capability to make device nodes, but there is no device cgroup that
 // would limit what they open. So the root, the volumes and /dev itself are mounted without devices,
-// and each node of /dev is a mount of its own, of that one device.
+// and each node of /dev is a mount of its own, of that one device. A privileged container may open
+// any device.
 #pragma once
 
 #include "sys/fd.hpp"
@@ -18,9 +19,14 @@ struct SystemMounts {
   bool is_new = false;
 };
 
+struct SystemMountOptions {
+  bool privileged = false;  // all of the host's devices are there; /sys can be written
+  bool hide = true;         // what Docker masks and makes read-only
+};
+
 // `root_fd` is attached in the calling thread's own mount namespace; the thread's children are in
 // the container's PID namespace and it is itself in the container's network namespace.
-SystemMounts mount_system(int root_fd);
+SystemMounts mount_system(int root_fd, const SystemMountOptions& options);
 
 // Those of a container that runs, of which the calling process has the root: what its root has made
 // of them is not trusted.

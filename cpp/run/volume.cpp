@@ -24,7 +24,7 @@ bool is_harmless_device(const struct stat& status) {
   return major == 1 && (minor == 3 || minor == 5 || (minor >= 7 && minor <= 9));
 }
 
-Volume open_volume(const BindMount& bind) {
+Volume open_volume(const BindMount& bind, bool privileged) {
   Volume volume;
   volume.target = clean_path(bind.target, "mount target");
   if (volume.target == "/") {
@@ -43,7 +43,7 @@ Volume open_volume(const BindMount& bind) {
   volume.mount = sys::clone_mount_at(volume.source.get(), "", true);
   unsigned flags = bind.read_only ? sys::kReadOnly : 0U;
   // See system_mount.hpp: a device node is no use in what a container can write to.
-  if (!is_harmless_device(status)) flags |= sys::kNoDevices;
+  if (!privileged && !is_harmless_device(status)) flags |= sys::kNoDevices;
   if (flags != 0) sys::add_mount_flags(volume.mount.get(), flags, true);
   return volume;
 }
@@ -66,7 +66,7 @@ void add_generated_files(const LaunchSpec& spec, std::vector<Volume>& volumes) {
     BindMount bind;
     bind.source = source;
     bind.target = target;
-    volumes.push_back(open_volume(bind));
+    volumes.push_back(open_volume(bind, spec.privileged));
     volumes.back().create = create;
   }
 }
@@ -100,7 +100,7 @@ void attach_volume(int root_fd, const Volume& volume) {
 
 std::vector<Volume> open_volumes(const LaunchSpec& spec) {
   std::vector<Volume> volumes;
-  for (const BindMount& bind : spec.binds) volumes.push_back(open_volume(bind));
+  for (const BindMount& bind : spec.binds) volumes.push_back(open_volume(bind, spec.privileged));
   add_generated_files(spec, volumes);
   // A mount goes on top of what it lies in, in whatever order they were asked for.
   std::stable_sort(volumes.begin(), volumes.end(), [](const Volume& left, const Volume& right) {

@@ -11,6 +11,16 @@ namespace fastlayers::sys {
 
 namespace {
 
+static_assert(capability::dac_read_search == CAP_DAC_READ_SEARCH &&
+              capability::sys_module == CAP_SYS_MODULE && capability::sys_rawio == CAP_SYS_RAWIO &&
+              capability::sys_chroot == CAP_SYS_CHROOT &&
+              capability::sys_ptrace == CAP_SYS_PTRACE && capability::sys_pacct == CAP_SYS_PACCT &&
+              capability::sys_admin == CAP_SYS_ADMIN && capability::sys_boot == CAP_SYS_BOOT &&
+              capability::sys_nice == CAP_SYS_NICE && capability::sys_time == CAP_SYS_TIME &&
+              capability::sys_tty_config == CAP_SYS_TTY_CONFIG &&
+              capability::syslog == CAP_SYSLOG && capability::perfmon == 38 &&
+              capability::bpf == 39);  // newer than some headers
+
 constexpr std::uint64_t bit(int capability) { return std::uint64_t{1} << capability; }
 
 int reduce_bounding_set(std::uint64_t keep, int last) noexcept {
@@ -57,12 +67,17 @@ int become(const Credentials& credentials, int last) noexcept {
   if (const int error = reduce_bounding_set(credentials.capabilities, last)) return error;
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return errno;
   if (::prctl(PR_SET_SECUREBITS, 0) != 0) return errno;
+  if (::prctl(PR_SET_KEEPCAPS, 1) != 0) return errno;  // until execve(2)
   if (::syscall(SYS_setgroups, credentials.group_count, credentials.groups) != 0) return errno;
   const unsigned gid = credentials.gid;
   if (::syscall(SYS_setresgid, gid, gid, gid) != 0) return errno;
   const unsigned uid = credentials.uid;
   if (::syscall(SYS_setresuid, uid, uid, uid) != 0) return errno;
-  return set_capabilities(uid == 0 ? credentials.capabilities : 0);
+  return set_capabilities(~std::uint64_t{0});  // effective again what is permitted
+}
+
+int drop_capabilities(const Credentials& credentials) noexcept {
+  return set_capabilities(credentials.uid == 0 ? credentials.capabilities : 0);
 }
 
 }  // namespace fastlayers::sys

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Callable
-from typing import Self, final
+from typing import ClassVar, Self, final
 
 from typing_extensions import Buffer
 
@@ -195,10 +195,12 @@ class LaunchSpec:
     cwd: str
     user: str
     cgroups: list[str]  # folders of the control groups it joins
+    hide_system: bool  # Docker's masked and read-only paths
     hostname: str
     network: str  # "host" or "none"
     tty: bool
     interactive: bool
+    privileged: bool  # all the host's devices; /sys can be written
     read_only: bool
     binds: list[tuple[str, str, bool, bool]]  # source, target, read_only, copy_up
     log: bool
@@ -209,6 +211,28 @@ class LaunchSpec:
     stdout_fd: int
     stderr_fd: int
     def __init__(self) -> None: ...
+    def set_confinement(
+        self, capabilities: int, no_new_privileges: bool, filter: bytes, filter_flags: int
+    ) -> None:
+        """Instead of Docker's defaults. `capabilities` is a mask, bit n is capability n; `filter`
+        a seccomp program, empty for none."""
+
+@final
+class SeccompOperator:
+    __members__: ClassVar[dict[str, SeccompOperator]]  # NE, LT, LE, EQ, GE, GT, MASKED_EQ
+
+def compile_filter(
+    default_answer: int,
+    architectures: list[str],
+    rules: list[tuple[list[str], int, list[tuple[int, SeccompOperator, int, int]]]],
+) -> bytes:
+    """A seccomp program. InvalidError if a system call has two answers or it gets too long."""
+
+def default_filter(capabilities: int) -> bytes:
+    """That of Docker's profile for a container with these capabilities."""
+
+def last_capability() -> int:
+    """The highest capability of this kernel."""
 
 def execute_in(
     spec: LaunchSpec, leader: int, started: Callable[[int], None] | None = None

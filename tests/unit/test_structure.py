@@ -16,8 +16,8 @@ PYTHON = TOP / "python" / "fastlayers"
 
 # Left may not include right; folders of one group may not include each other.
 CPP_ORDER: list[set[str]] = [
-    {"base"}, {"sys"}, {"digest", "codec", "tar"}, {"table"}, {"blob", "tree", "erofs"}, {"layer"},
-    {"mount", "diff"}, {"run"}, {"bindings"},
+    {"base"}, {"sys"}, {"digest", "codec", "seccomp", "tar"}, {"table"}, {"blob", "tree", "erofs"},
+    {"layer"}, {"mount", "diff"}, {"run"}, {"bindings"},
 ]  # fmt: skip
 RANK = {folder: rank for rank, group in enumerate(CPP_ORDER) for folder in group}
 
@@ -35,7 +35,8 @@ PYTHON_ORDER: list[set[str]] = [
      "volume", "result", "catalog", "backend", "garbage_lock", "file_reader", "cgroup", "limits"},
     {"store"},
     {"transports"},
-    {"container_options", "container_config", "container_state", "container_record", "mounted",
+    {"capabilities", "confinement", "container_options", "container_config", "container_state",
+     "container_record", "mounted",
      "launcher", "supervisor", "inspection", "exporting", "garbage", "container_commit",
      "container_exec", "container_log", "container", "rewriting", "measuring"},
     {"image"},
