@@ -156,11 +156,13 @@ class Container(ContainerRecord):
         env: Mapping[str, str] | Sequence[str] = (),
         user: str | None = None,
         workdir: str | None = None,
+        privileged: bool = False,
         stdin: bytes = b"",
         capture: bool = True,
     ) -> Result:
         """Runs a command beside the container's own, to its end. Environment, user and working
-        directory are the container's unless given; the directory must exist.
+        directory are the container's unless given; the directory must exist. With `privileged` it
+        has all capabilities.
 
         With `capture` the result holds what was written, else this process's standard streams are
         used. ConflictError unless the container runs; CommandNotFoundError and NotExecutableError
@@ -176,7 +178,15 @@ class Container(ContainerRecord):
                 stdout_fd=stdout_fd,
                 stderr_fd=stderr_fd,
             )
-            return execute(self, command, streams, env=env, user=user, workdir=workdir)
+            return execute(
+                self,
+                command,
+                streams,
+                env=env,
+                user=user,
+                workdir=workdir,
+                privileged=privileged,
+            )
 
         return result.capture(run, stdin) if capture else result.Result(run(0, 1, 2))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from fastlayers import _core
+from fastlayers.confinement import confine
 from fastlayers.container_config import override_env, process_env, require_command
 from fastlayers.container_options import ContainerOptions, check_workdir, env_entries
 from fastlayers.container_state import RUNNING
@@ -28,6 +29,7 @@ def execute(
     env: Mapping[str, str] | Sequence[str] = (),
     user: str | None = None,
     workdir: str | None = None,
+    privileged: bool = False,
     tty: bool = False,
 ) -> int:
     """Runs a command to its end, and returns its exit code; with streams that are not attached in
@@ -41,6 +43,7 @@ def execute(
     directory = runtime.working_dir if workdir is None else check_workdir(workdir)
     spec.cwd = "/" + directory.lstrip("/")
     spec.user = runtime.user if user is None else user
+    confine(spec, container.options, privileged_exec=privileged)
     spec.tty = tty
     if may_have_cgroups():
         from fastlayers.cgroup import Hierarchies

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from fastlayers.confinement import security_options
 from fastlayers.errors import InvalidError, UnsupportedError
 from fastlayers.limits import Limits
 from fastlayers.names import check_name
@@ -26,6 +27,8 @@ class ContainerOptions(Frozen):
     """Immutable; InvalidError names the option that makes no sense.
 
     name         None: a random one is chosen
+    cap_add      capabilities besides Docker's default ones: "SYS_TIME", "CAP_SYS_TIME", "ALL"
+    cap_drop     capabilities less
     command      None: the image's
     entrypoint   None: the image's; empty: none, and the image's command is dropped as well
     env          a mapping, or "NAME=value" entries; "NAME" alone takes the value from this
@@ -37,11 +40,16 @@ class ContainerOptions(Frozen):
     tty          a terminal inside;  interactive: standard input stays open
     network      "host", or "none" for a network namespace of its own with nothing in it
     volumes      "SOURCE:TARGET[:ro]" or "TARGET"; a source that is no path is a volume's name
+    privileged   all capabilities, all the host's devices, no seccomp filter, nothing hidden
+    security_opt "no-new-privileges", "seccomp=unconfined" or "seccomp=FILE" (read now),
+                 "systempaths=unconfined"
     auto_remove  the container is removed when it ends
     """
 
     __slots__ = (
         "auto_remove",
+        "cap_add",
+        "cap_drop",
         "command",
         "entrypoint",
         "env",
@@ -51,7 +59,9 @@ class ContainerOptions(Frozen):
         "limits",
         "name",
         "network",
+        "privileged",
         "read_only",
+        "security_opt",
         "tty",
         "user",
         "volumes",
@@ -70,6 +80,10 @@ class ContainerOptions(Frozen):
     read_only: bool
     network: str
     volumes: tuple[str, ...]
+    cap_add: tuple[str, ...]
+    cap_drop: tuple[str, ...]
+    privileged: bool
+    security_opt: tuple[str, ...]
     auto_remove: bool
     labels: dict[str, str]
     limits: Limits
@@ -89,6 +103,10 @@ class ContainerOptions(Frozen):
         read_only: bool = False,
         network: str = "host",
         volumes: Sequence[str] = (),
+        cap_add: Sequence[str] = (),
+        cap_drop: Sequence[str] = (),
+        privileged: bool = False,
+        security_opt: Sequence[str] = (),
         auto_remove: bool = False,
         labels: Mapping[str, str] | None = None,
         limits: Limits | None = None,
@@ -108,6 +126,10 @@ class ContainerOptions(Frozen):
             read_only=read_only,
             network=_check_network(network),
             volumes=tuple(absolute(volume) for volume in _words("volumes", volumes)),
+            cap_add=_capabilities("CapAdd", _words("cap_add", cap_add)),
+            cap_drop=_capabilities("CapDrop", _words("cap_drop", cap_drop)),
+            privileged=privileged,
+            security_opt=security_options(_words("security_opt", security_opt)),
             auto_remove=auto_remove,
             labels={_text("label", k): _text("label", v) for k, v in (labels or {}).items()},
             limits=limits or Limits(),
@@ -141,6 +163,10 @@ class ContainerOptions(Frozen):
             read_only=fields.flag(document, "read_only", _WHAT),
             network=fields.text(document, "network", _WHAT) or "host",
             volumes=fields.strings(document, "volumes", _WHAT) or (),
+            cap_add=fields.strings(document, "cap_add", _WHAT) or (),
+            cap_drop=fields.strings(document, "cap_drop", _WHAT) or (),
+            privileged=fields.flag(document, "privileged", _WHAT),
+            security_opt=fields.strings(document, "security_opt", _WHAT) or (),
             auto_remove=fields.flag(document, "auto_remove", _WHAT),
             labels=fields.string_map(document, "labels", _WHAT),
             limits=Limits.from_json(fields.mapping(document, "limits", _WHAT)),
@@ -168,6 +194,14 @@ def check_workdir(path: str) -> str:
             f"the working directory '{path[:200]}' is invalid, it needs to be an absolute path"
         )
     return _text("workdir", path)
+
+
+def _capabilities(option: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    from fastlayers.capabilities import normalized
+
+    return normalized(option, names)
 
 
 def _optional(document: Mapping[str, object], key: str) -> str | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fastlayers.container import Container
+    from fastlayers.container_options import ContainerOptions
     from fastlayers.image import Image
     from fastlayers.oci.document import Descriptor, ImageConfig
     from fastlayers.oci.runtime import RuntimeConfig
@@ -121,7 +122,12 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "CpuShares": options.limits.cpu_shares,
             "CpusetCpus": options.limits.cpuset_cpus,
             "PidsLimit": options.limits.pids or None,
-            "Privileged": False,
+            "CapAdd": list(options.cap_add) or None,
+            "CapDrop": list(options.cap_drop) or None,
+            "SecurityOpt": [t for t in options.security_opt if t != "systempaths=unconfined"]
+            or None,
+            "Privileged": options.privileged,
+            **_system_paths(options),
             "ReadonlyRootfs": options.read_only,
             "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
             "LogConfig": {"Type": "raw", "Config": {}},
@@ -154,6 +160,16 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "Networks": {options.network: {"IPAddress": "", "Gateway": "", "MacAddress": ""}},
         },
     }
+
+
+def _system_paths(options: ContainerOptions) -> dict[str, Any]:
+    from fastlayers import confinement
+
+    if confinement.hides_system(options):
+        masked = list(confinement.MASKED_PATHS)
+        return {"MaskedPaths": masked, "ReadonlyPaths": list(confinement.READ_ONLY_PATHS)}
+    none: list[str] | None = None if options.privileged else []
+    return {"MaskedPaths": none, "ReadonlyPaths": none}
 
 
 def _state(container: Container) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Whoever calls `run_to_end` holds the container's lock and goes on holding it.
 from __future__ import annotations
 
 from fastlayers import _core
+from fastlayers.confinement import confine
 from fastlayers.container_config import process_env
 from fastlayers.container_state import CREATED, EXITED, RUNNING, State
 from fastlayers.errors import FastlayersError, LaunchError
@@ -60,6 +61,7 @@ def launch_spec(
     if not spec.cwd.startswith("/"):
         spec.cwd = "/" + spec.cwd
     spec.user = runtime.user
+    confine(spec, options)
     spec.hostname = container.hostname
     spec.network = options.network
     spec.tty = options.tty

@@ -14,6 +14,7 @@ COMMAND = Command(
         Flag("detach", "d", "bool", "Detached mode: run command in the background"),
         *ENV_FLAGS,
         Flag("interactive", "i", "bool", "Keep STDIN open even if not attached"),
+        Flag("privileged", "", "bool", "Give extended privileges to the command"),
         Flag("tty", "t", "bool", "Allocate a pseudo-TTY"),
         Flag("user", "u", "string", "Username or UID (format: <name|uid>[:<group|gid>])"),
         Flag("workdir", "w", "string", "Working directory inside the container"),
@@ -41,5 +42,6 @@ def run(call: Call) -> int:
         env=env_of(call),
         user=flags.text("user") or None,
         workdir=flags.text("workdir") or None,
+        privileged=flags.enabled("privileged"),
         tty=tty,
     )

@@ -28,6 +28,8 @@ ENV_FLAGS = (
     Flag("env-file", "", "list", "Read in a file of environment variables"),
 )
 FLAGS = (
+    Flag("cap-add", "", "list", "Add Linux capabilities"),
+    Flag("cap-drop", "", "list", "Drop Linux capabilities"),
     Flag("cidfile", "", "string", "Write the container ID to the file"),
     Flag("cpu-shares", "c", "int", "CPU shares (relative weight)", default=0),
     Flag("cpus", "", "string", "Number of CPUs", value_name="decimal"),
@@ -49,6 +51,7 @@ FLAGS = (
     Flag("network", "", "string", 'Network of the container ("host", "none")', default="host"),
     Flag("pids-limit", "", "int", "Tune container pids limit (set -1 for unlimited)", default=0),
     Flag("platform", "", "string", "Platform of the image, if there are several"),
+    Flag("privileged", "", "bool", "Give extended privileges to this container"),
     Flag(
         "pull",
         "",
@@ -59,6 +62,7 @@ FLAGS = (
     Flag("quiet", "q", "bool", "Suppress the pull output"),
     Flag("read-only", "", "bool", "Mount the container's root filesystem as read only"),
     Flag("rm", "", "bool", "Remove the container and its anonymous volumes when it exits"),
+    Flag("security-opt", "", "list", "Security Options"),
     Flag("tty", "t", "bool", "Allocate a pseudo-TTY"),
     Flag("user", "u", "string", "Username or UID (format: <name|uid>[:<group|gid>])"),
     Flag("volume", "v", "list", "Bind mount a volume"),
@@ -93,6 +97,10 @@ def container_options(call: Call) -> ContainerOptions:
         read_only=flags.enabled("read-only"),
         network=flags.text("network"),
         volumes=flags.all("volume"),
+        cap_add=flags.all("cap-add"),
+        cap_drop=flags.all("cap-drop"),
+        privileged=flags.enabled("privileged"),
+        security_opt=flags.all("security-opt"),
         auto_remove=flags.enabled("rm"),
         labels={key: value for key, _, value in labels},
         limits=_limits(call),
