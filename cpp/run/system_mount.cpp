@@ -125,7 +125,6 @@ SystemMounts mount_dev(int root_fd, bool privileged) {
 
   std::vector<sys::Fd> devices;
   for (const Device& device : kDevices) devices.push_back(make_device(dev, device));
-  if (privileged) copy_devices(sys::open("/dev", O_RDONLY | O_DIRECTORY).get(), dev);
   if (!privileged) sys::add_mount_flags(dev, sys::kNoDevices, false);
   for (std::size_t i = 0; i < devices.size(); ++i) {
     sys::attach_mount_at(devices[i].get(), dev, kDevices[i].name);
@@ -138,6 +137,7 @@ SystemMounts mount_dev(int root_fd, bool privileged) {
   mount_below(dev, "pts", mounts.devpts);
   mount_below(dev, "shm", new_mount("tmpfs", {{"mode", "1777"}, {"size", "65536k"}}, kBare));
   mount_below(dev, "mqueue", new_mount("mqueue", {}, kBare));
+  if (privileged) copy_devices(sys::open("/dev", O_RDONLY | O_DIRECTORY).get(), dev);
   return mounts;
 }
 

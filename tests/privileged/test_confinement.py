@@ -1,0 +1,247 @@
+"""What a container's processes are kept from, seen from inside: as Docker's defaults have it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import CommandLine
+
+pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox")]
+
+DEFAULT = "00000000a80425fb"  # CapBnd of a container of Docker's
+NOTHING = "0000000000000000"
+EPERM, ENOSYS = 1, 38
+
+# Says how the kernel answers a system call: "0", or the errno.
+ASK = r"""
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int count, char** words) {
+  for (int i = 1; i < count; ++i) {
+    char* rest = words[i];
+    long a[7] = {0};
+    for (int k = 0; k < 7 && *rest; ++k) a[k] = strtoul(rest, &rest, 0), rest += *rest == ',';
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+      long result = syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+      _exit(result >= 0 ? 0 : errno);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    printf("%d\n", WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
+  }
+}
+"""
+SOCKET, CLONE, PTRACE, PERSONALITY, MOUNT = 41, 56, 101, 135, 165
+REBOOT, KEXEC_LOAD, ADD_KEY, KEYCTL, UNSHARE = 169, 246, 248, 250, 272
+BPF, CLONE3, OPEN_TREE, MSEAL, NEWEST, SETTIMEOFDAY = 321, 435, 428, 462, 600, 164
+NEW_USER, NEW_NET = 0x10000000, 0x40000000
+
+
+@pytest.fixture(scope="module")
+def ask_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("ask")
+    (directory / "ask.c").write_text(ASK)
+    subprocess.run(
+        ["g++", "-x", "c++", "-static", "-O1", "-o", "ask", "ask.c"], cwd=directory, check=True
+    )
+    return directory
+
+
+def _answers(shell: CommandLine, program: Path, options: list[str], *calls: str) -> list[int]:
+    flags = ["--rm", "-v", f"{program}:/asking:ro", *options]
+    return [
+        int(line) for line in shell.must("run", *flags, "box", "/asking/ask", *calls).out.split()
+    ]
+
+
+def _status(shell: CommandLine, *options: str) -> dict[str, str]:
+    text = shell.must("run", "--rm", *options, "box", "cat", "/proc/self/status").out
+    return {k: v.strip() for k, _, v in (line.partition(":") for line in text.splitlines())}
+
+
+def _own_bounding_set() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1], 16) for line in lines if line.startswith("CapBnd"))
+
+
+def test_what_the_profile_refuses_and_lets_pass(shell: CommandLine, ask_program: Path) -> None:
+    expected = {
+        f"{KEYCTL},0,-3": EPERM,
+        f"{ADD_KEY}": EPERM,
+        f"{BPF}": EPERM,
+        f"{KEXEC_LOAD}": EPERM,
+        f"{REBOOT}": EPERM,
+        f"{MOUNT}": EPERM,
+        f"{OPEN_TREE}": EPERM,
+        f"{SETTIMEOFDAY}": EPERM,
+        f"{UNSHARE},{NEW_USER}": EPERM,
+        f"{CLONE},{NEW_USER | 17}": EPERM,
+        f"{CLONE},{NEW_NET | 17}": EPERM,
+        f"{CLONE3}": ENOSYS,
+        f"{NEWEST}": ENOSYS,  # newer than the profile: programs are to do without
+        f"{SOCKET},40,1": EPERM,  # AF_VSOCK
+        f"{SOCKET},38,5": EPERM,  # AF_ALG
+        f"{SOCKET},0x100000028,1": EPERM,  # AF_VSOCK, for the kernel takes an int
+        f"{SOCKET},1,1": 0,
+        f"{SOCKET},2,1": 0,
+        f"{PERSONALITY},0xffffffff": 0,
+        f"{PERSONALITY},0x40000": EPERM,  # ADDR_NO_RANDOMIZE
+        f"{PTRACE},0": 0,  # PTRACE_TRACEME
+    }
+    answers = _answers(shell, ask_program, [], *expected)
+    assert dict(zip(expected, answers, strict=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("capability", "call"),
+    [
+        ("SYS_ADMIN", f"{UNSHARE},{NEW_NET}"),
+        ("sys_time", f"{SETTIMEOFDAY}"),
+        ("CAP_SYS_ADMIN", f"{CLONE},{NEW_NET | 17}"),
+    ],
+)
+def test_a_capability_opens_its_calls(
+    shell: CommandLine, ask_program: Path, capability: str, call: str
+) -> None:
+    assert _answers(shell, ask_program, [], call) == [EPERM]
+    assert _answers(shell, ask_program, ["--cap-add", capability], call) == [0]
+
+
+def test_clone3_is_there_with_sys_admin(shell: CommandLine, ask_program: Path) -> None:
+    answers = _answers(shell, ask_program, ["--cap-add", "SYS_ADMIN"], f"{CLONE3}")
+    assert answers == [22]  # EINVAL: the kernel has looked at it
+
+
+def test_capabilities_and_filter_as_docker_documents_them(shell: CommandLine) -> None:
+    root = _status(shell)
+    sets = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "Seccomp", "NoNewPrivs")
+    assert [root[s] for s in sets] == [NOTHING, DEFAULT, DEFAULT, DEFAULT, NOTHING, "2", "0"]
+    user = _status(shell, "-u", "1000")
+    assert [user[s] for s in sets] == [NOTHING, NOTHING, NOTHING, DEFAULT, NOTHING, "2", "0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "bounding"),
+    [
+        (["--cap-drop", "ALL"], 0),
+        (["--cap-drop", "all", "--cap-add", "net_raw"], 1 << 13),
+        (["--cap-drop", "CAP_CHOWN"], 0xA80425FB & ~1),
+        (["--cap-add", "SYS_TIME", "--cap-drop", "sys_time"], 0xA80425FB | 1 << 25),
+    ],
+)
+def test_capabilities_are_added_and_dropped(
+    shell: CommandLine, options: list[str], bounding: int
+) -> None:
+    status = _status(shell, *options)
+    assert [int(status[s], 16) for s in ("CapBnd", "CapPrm", "CapEff")] == [bounding] * 3
+
+
+def test_all_but_one(shell: CommandLine) -> None:
+    everything = int(_status(shell, "--cap-add", "ALL")["CapBnd"], 16)
+    assert everything == _own_bounding_set()
+    fewer = int(_status(shell, "--cap-add", "ALL", "--cap-drop", "SYS_ADMIN")["CapEff"], 16)
+    assert fewer == everything & ~(1 << 21)
+
+
+def test_unknown_capability_and_option_are_named(shell: CommandLine) -> None:
+    for flag, value, text in [
+        ("--cap-add", "nonsense", 'invalid CapAdd: unknown capability: "CAP_NONSENSE"'),
+        ("--cap-drop", "CAP_X", 'invalid CapDrop: unknown capability: "CAP_X"'),
+        ("--security-opt", "nonsense", 'invalid --security-opt: "nonsense"'),
+        ("--security-opt", "apparmor=mine", "apparmor=mine is not supported"),
+        ("--security-opt", "label=type:x", "label=type:x is not supported"),
+        ("--security-opt", "seccomp=/absent", "opening seccomp profile (/absent) failed"),
+    ]:
+        done = shell.call("run", "--rm", flag, value, "box", "true")
+        assert done.code == 125
+        assert text in done.err
+
+
+def test_no_new_privileges(shell: CommandLine) -> None:
+    for option in ("no-new-privileges", "no-new-privileges=true"):
+        assert _status(shell, "--security-opt", option)["NoNewPrivs"] == "1"
+    assert _status(shell, "--security-opt", "no-new-privileges=false")["NoNewPrivs"] == "0"
+    assert _status(shell, "--security-opt", "no-new-privileges", "-u", "7")["Seccomp"] == "2"
+
+
+def test_a_profile_of_ones_own(shell: CommandLine, ask_program: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "profile.json"
+    rules = [
+        {"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28},
+        {
+            "names": ["personality"],
+            "action": "SCMP_ACT_ERRNO",
+            "args": [{"index": 0, "value": 0xFF, "valueTwo": 8, "op": "SCMP_CMP_MASKED_EQ"}],
+        },
+        {"names": ["keyctl"], "action": "SCMP_ACT_KILL_PROCESS"},
+    ]
+    profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}))
+    options = ["--security-opt", f"seccomp={profile}"]
+    calls = ["83,0", f"{PERSONALITY},8", f"{PERSONALITY},0", f"{KEYCTL},0,-3"]
+    assert _answers(shell, ask_program, options, *calls) == [28, EPERM, 0, -31]
+    profile.write_text('{"defaultAction": "SCMP_ACT_PERHAPS"}')
+    done = shell.call("run", "--rm", *options, "box", "true")
+    assert done.code == 125
+    assert "unknown defaultAction 'SCMP_ACT_PERHAPS'" in done.err
+
+
+def test_no_filter_at_all(shell: CommandLine, ask_program: Path) -> None:
+    assert _status(shell, "--security-opt", "seccomp=unconfined")["Seccomp"] == "0"
+    unconfined = ["--security-opt", "seccomp=unconfined"]
+    assert _answers(shell, ask_program, unconfined, f"{UNSHARE},{NEW_USER}") == [0]
+
+
+def test_devices_cannot_be_made_to_be_opened(shell: CommandLine) -> None:
+    script = "mknod /n c 1 3 && mknod /dev/shm/n c 1 3; for f in /n /dev/shm/n; do cat $f; done"
+    done = shell.call("run", "--rm", "box", "sh", "-c", script)
+    assert done.err.count("Permission denied") == 2
+
+
+def test_privileged(shell: CommandLine) -> None:
+    status = _status(shell, "--privileged")
+    assert int(status["CapEff"], 16) == int(status["CapBnd"], 16)
+    assert int(status["CapEff"], 16) >> 40 == 1
+    assert status["Seccomp"] == "0"
+    script = (
+        "mknod /n c 1 3 && cat /n && test -c /dev/kmsg && "
+        "mount -t tmpfs x /tmp && echo $(cat /proc/sys/kernel/domainname) >/dev/null && "
+        "grep -c ' /proc/[a-z]' /proc/mounts; grep ' /sys sysfs rw' /proc/mounts"
+    )
+    done = shell.call("run", "--rm", "--privileged", "box", "sh", "-c", "mkdir -p /tmp; " + script)
+    assert (done.code, done.out.splitlines()[0], done.err) == (0, "0", "")
+
+
+def test_exec_is_confined_as_its_container_is(shell: CommandLine) -> None:
+    shell.must("run", "-d", "--name", "calm", "--cap-drop", "CHOWN", "box", "sleep", "100")
+    try:
+        sets = ("grep", "-E", "CapEff|Seccomp:", "/proc/self/status")
+        assert shell.must("exec", "calm", *sets).out.split() == [
+            "CapEff:", "00000000a80425fa", "Seccomp:", "2"]  # fmt: skip
+        privileged = shell.must("exec", "--privileged", "calm", *sets).out.split()
+        assert int(privileged[1], 16) >> 40 == 1
+        assert privileged[3] == "2"  # as Docker's: the container's filter
+    finally:
+        shell.must("rm", "-f", "calm")
+
+
+def test_inspect_tells(shell: CommandLine) -> None:
+    options = ["--cap-add", "sys_time", "--cap-drop", "all", "--security-opt", "no-new-privileges"]
+    shell.must("create", "--name", "told", *options, "box", "true")
+    host = json.loads(shell.must("inspect", "told").out)[0]["HostConfig"]
+    assert (host["CapAdd"], host["CapDrop"]) == (["CAP_SYS_TIME"], ["ALL"])
+    assert (host["SecurityOpt"], host["Privileged"]) == (["no-new-privileges"], False)
+    assert "/proc/kcore" in host["MaskedPaths"]
+    assert "/proc/sys" in host["ReadonlyPaths"]
+    shell.must("create", "--name", "mighty", "--privileged", "box", "true")
+    host = json.loads(shell.must("inspect", "mighty").out)[0]["HostConfig"]
+    assert (host["Privileged"], host["MaskedPaths"], host["ReadonlyPaths"]) == (True, None, None)
