@@ -14,7 +14,6 @@ namespace fastlayers::seccomp {
 namespace {
 
 using sys::FilterProgram;
-using sys::FilterStep;
 
 constexpr std::size_t kFarthest = std::numeric_limits<std::uint8_t>::max();
 
@@ -40,8 +39,8 @@ void append(FilterProgram& program, const FilterProgram& more) {
   program.insert(program.end(), more.begin(), more.end());
 }
 
-// Continues behind the condition's steps if it holds; else jumps to their end plus `kUnresolved`,
-// which is resolved when the length of the whole rule is known.
+// Jumps whose length is not known yet: to the end of the condition's steps, where the next one
+// begins or the answer is, and behind that answer.
 constexpr std::uint8_t kHolds = 254;
 constexpr std::uint8_t kFails = 255;
 

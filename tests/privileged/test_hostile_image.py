@@ -84,6 +84,24 @@ def test_the_working_directory_is_a_link_out(fresh: CommandLine, victim: Path) -
     assert done.code in (0, 125), done.err
 
 
+@pytest.mark.parametrize("flags", [["-w"], ["-v", "VICTIM:/shared", "-w"]])
+def test_the_working_directory_is_a_descriptor_of_the_engine(
+    fresh: CommandLine, victim: Path, flags: list[str]
+) -> None:
+    """CVE-2024-21626: a directory of the host that was left open is named as the place to start
+    in, by its number or through a link of the image."""
+    _image(fresh, (b"fds", b"/proc/self/fd"))
+    given = [flag.replace("VICTIM", str(victim)) for flag in flags]
+    for number in range(3, 20):
+        for folder in ("/proc/self/fd", "/proc/thread-self/fd", "/fds"):
+            place = f"{folder}/{number}"
+            done = fresh.call(
+                "run", "--rm", *given, place, "hostile", "sh", "-c", "ls -A . ../../../../.."
+            )
+            assert done.code in (0, 125, 126, 127), done.err
+            assert not {"file", victim.name, victim.parent.name} & set(done.out.split()), place
+
+
 def test_the_program_is_a_link_out(fresh: CommandLine) -> None:
     _image(fresh, (b"bin/tool", b"/proc/self/exe"))
     done = fresh.call("run", "--rm", "--entrypoint", "/bin/tool", "hostile", "true")
@@ -120,6 +138,8 @@ def test_a_volume_source_is_not_resolved_in_the_image(fresh: CommandLine, victim
 def test_a_new_volume_is_filled_without_following_links(
     fresh: CommandLine, victim: Path, climbing: bool
 ) -> None:
+    """CVE-2018-15664: what the engine copies out of a root, it reaches without following a link
+    out of that."""
     above = b"../" * 20 if climbing else b"/"
     links = {
         b"data/folder": above + bytes(victim)[1:],
