@@ -138,8 +138,8 @@ void Porter::execute(Program& program) {
     failure = {Step::descriptors, child::gather(fds, kReport)};
     if (failure.error == 0) {
       child::unblock_signals();
-      failure.error =
-          child::execute_open(fds[1], arguments_.data(), program.environment_pointers.data());
+      failure = {Step::execute, child::execute_open(fds[1], arguments_.data(),
+                                                    program.environment_pointers.data())};
     }
   }
   child::say(fds[0], &failure, sizeof(failure));

@@ -13,7 +13,7 @@ struct Row {
 };
 
 constexpr Row kTable[] = {
-#include "seccomp_syscalls.inc"
+#include "seccomp/numbers.inc"
 };
 
 #if defined(__x86_64__)

@@ -28,9 +28,9 @@ Child spawn_sharing(int (*entry)(void*), void* argument);
 // the first process of; the new one is a sibling of the calling one. It has a copy of the memory,
 // as nothing that runs in a container may see ours written to. Until it executes it is in sight of
 // the container's processes. It is not dumpable, so that none of them can trace it or read its
-// memory, whatever its user, unless it has CAP_SYS_PTRACE in the namespace of ours: a container that
-// was given that (or is privileged) can, for that instant. Returns twice: in the new process without
-// a child.
+// memory, whatever its user, unless it has CAP_SYS_PTRACE in the namespace of ours: a container
+// that was given that (or is privileged) can, for that instant. Returns twice: in the new process
+// without a child.
 std::optional<Child> fork_into(const Fd& leader);
 
 // A program in memory that nobody can change; executed by its descriptor.

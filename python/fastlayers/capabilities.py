@@ -76,13 +76,14 @@ _DEFAULT = [
 
 
 def normalized(option: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Names as Docker keeps them: in capitals, sorted, with CAP_ in front, or ALL alone. Raises
+    """Names as Docker keeps them: in capitals, sorted, with CAP_ in front of all but ALL. Raises
     InvalidError for one that the kernel does not have; `option` says where it was given."""
     found = set()
     for name in names:
         upper = name.upper()
         if upper == _ALL:
-            return (_ALL,)
+            found.add(_ALL)
+            continue
         full = upper if upper.startswith("CAP_") else "CAP_" + upper
         if full not in NAMES:
             raise InvalidError(f'invalid {option}: unknown capability: "{full[:100]}"')
@@ -104,7 +105,7 @@ def mask(add: Iterable[str], drop: Iterable[str]) -> int:
     """The capabilities of a container, of normalized names. As with Docker, what is added counts
     more than what is dropped, unless everything is added."""
     if _ALL in add:
-        return 0 if _ALL in drop else everything() & ~_mask(drop)
+        return everything() & ~_mask(drop)
     kept = 0 if _ALL in drop else _mask("CAP_" + name for name in _DEFAULT) & ~_mask(drop)
     return kept | _mask(add)
 
@@ -115,4 +116,4 @@ def names_of(capabilities: int) -> list[str]:
 
 
 def _mask(names: Iterable[str]) -> int:
-    return sum(1 << NAMES.index(name) for name in set(names))
+    return sum(1 << NAMES.index(name) for name in set(names) - {_ALL})

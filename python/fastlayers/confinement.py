@@ -50,11 +50,12 @@ def _kept(option: str) -> str:
         raise InvalidError(f'invalid --security-opt 2: "{option[:100]}"')
     if value in ("unconfined", "builtin"):
         return option
+    from fastlayers.oci import fields
     from fastlayers.oci.seccomp import SeccompProfile
 
     text = value if value.startswith("{") else _read(value)
     SeccompProfile(text)
-    return f"seccomp={text}"
+    return "seccomp=" + fields.dump(fields.parse_object(text.encode(), "seccomp profile")).decode()
 
 
 def _read(path: str) -> str:

@@ -124,8 +124,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "PidsLimit": options.limits.pids or None,
             "CapAdd": list(options.cap_add) or None,
             "CapDrop": list(options.cap_drop) or None,
-            "SecurityOpt": [t for t in options.security_opt if t != "systempaths=unconfined"]
-            or None,
+            "SecurityOpt": _security_options(options),
             "Privileged": options.privileged,
             **_system_paths(options),
             "ReadonlyRootfs": options.read_only,
@@ -160,6 +159,15 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "Networks": {options.network: {"IPAddress": "", "Gateway": "", "MacAddress": ""}},
         },
     }
+
+
+def _security_options(options: ContainerOptions) -> list[str] | None:
+    # Docker says of a privileged container that SELinux leaves it alone, and keeps of
+    # systempaths=unconfined only what it does.
+    shown = [text for text in options.security_opt if text != "systempaths=unconfined"]
+    if options.privileged and "label=disable" not in shown:
+        shown.append("label=disable")
+    return shown or None
 
 
 def _system_paths(options: ContainerOptions) -> dict[str, Any]:

@@ -135,6 +135,7 @@ def test_capabilities_and_filter_as_docker_documents_them(shell: CommandLine) ->
     [
         (["--cap-drop", "ALL"], 0),
         (["--cap-drop", "all", "--cap-add", "net_raw"], 1 << 13),
+        (["--cap-drop", "ALL", "--cap-drop", "KILL", "--cap-add", "KILL"], 1 << 5),
         (["--cap-drop", "CAP_CHOWN"], 0xA80425FB & ~1),
         (["--cap-add", "SYS_TIME", "--cap-drop", "sys_time"], 0xA80425FB | 1 << 25),
     ],
