@@ -20,7 +20,6 @@ from .destination import (
     ArchiveDestination,
     Destination,
     LayoutDestination,
-    RegistryDestination,
     missing_folder,
 )
 from .detect import read_images
@@ -31,6 +30,7 @@ from .packing import Packing, repacked
 from .parallel import run_all
 from .plan import Plan, add_referrers, plan_copy
 from .puller import pull
+from .registry_destination import RegistryDestination
 from .registry_origin import RegistryOrigin
 from .registry_writer import push
 from .session import Session
