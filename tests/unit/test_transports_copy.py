@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
@@ -192,6 +193,33 @@ def test_a_lying_blob_leaves_nothing(
     assert not (tmp_path / "end.oci-archive").exists()
     assert not (tmp_path / "end.docker-archive").exists()
     assert not (tmp_path / "end.oci" / "index.json").exists()
+
+
+def test_of_a_copy_that_fails_nothing_stays_in_a_layout(
+    registry: FakeRegistry, store: Store, tmp_path: Path
+) -> None:
+    """Others in it do, and what another copy may count on meanwhile."""
+    good = image_of([Blob.gzip(layer_tar("a"))])
+    bad = image_of([Blob.gzip(layer_tar("b")), Blob.gzip(layer_tar("c", 50_000))])
+    registry.publish(good, "good")
+    registry.publish(bad, "bad")
+    layout = tmp_path / "layout"
+    copy(store, f"docker://{registry.host}/app:good", f"oci:{layout}:good")
+    before = sorted(layout.rglob("*"))
+    registry.blobs[digest_of(bad.layers[1].data)] = b"x" * len(bad.layers[1].data)
+    source = f"docker://{registry.host}/app:bad"
+    for target in (layout, tmp_path / "new"):
+        with pytest.raises(DigestMismatchError, match=f"{registry.host}/app:bad: layer sha256:"):
+            copy(store, source, f"oci:{target}:bad")
+    assert sorted(layout.rglob("*")) == before
+    assert not (tmp_path / "new").exists()
+    other = os.open(layout, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(other, fcntl.LOCK_SH)  # as a copy that goes on at the same time
+    with pytest.raises(DigestMismatchError):
+        copy(store, source, f"oci:{layout}:bad")
+    os.close(other)
+    assert sorted(layout.rglob("*")) >= before
+    assert json.loads((layout / "index.json").read_bytes())["manifests"][1:] == []
 
 
 def test_a_layer_that_breaks_off_is_gone_on_with(registry: FakeRegistry, store: Store) -> None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from fastlayers.errors import InvalidError, NotFoundError, UnsupportedError
+from fastlayers.errors import DigestMismatchError, InvalidError, NotFoundError, UnsupportedError
 from fastlayers.oci.document import Descriptor, Manifest
 
 from .archive import Archive
@@ -85,13 +85,24 @@ def copy(
         if referrers:
             assert isinstance(origin, RegistryOrigin | LayoutOrigin)
             add_referrers(plan, origin)
-        with _target(target, origin.repository) as destination:
+        with _named(origin), _target(target, origin.repository) as destination:
             sent = _copy_layers(origin, destination, plan, packs_archive, progress)
             if isinstance(plan.root, Manifest):
                 layers = [sent.get(layer.digest, layer) for layer in plan.root.layers]
                 plan.root = repacked(plan.root, layers)
             destination.finish(plan)
     return plan.root.digest
+
+
+@contextlib.contextmanager
+def _named(origin: Origin) -> Iterator[None]:
+    """Has the error for a layer that is wrong say where it is from."""
+    try:
+        yield
+    except DigestMismatchError as error:
+        if origin.label in str(error) or str(error).startswith("registry "):
+            raise
+        raise DigestMismatchError(f"{origin.label}: {error}") from None
 
 
 def _check_referrers(*ends: Location) -> None:
@@ -181,7 +192,8 @@ def _target(location: Location, repository: str) -> Iterator[Destination]:
         return
     missing_folder(location.path)
     if location.transport == "oci":
-        yield LayoutDestination(location.path, location.name)
+        with LayoutDestination(location.path, location.name) as layout:
+            yield layout
     else:
         yield ArchiveDestination(location.path, location.name, location.transport)
 
@@ -223,6 +235,11 @@ def _copy_layers(
 
         return work
 
+    def abort() -> None:
+        destination.abort()
+        if isinstance(origin, RegistryOrigin):
+            origin.abort()
+
     # The largest first: it must not be what all others wait for in the end.
     order = sorted(plan.layers.values(), key=lambda layer: -layer.size)
     if destination.at_once == 1:
@@ -231,6 +248,6 @@ def _copy_layers(
         [job(layer) for layer in order],
         workers=destination.at_once,
         cancelled=cancelled,
-        abort=destination.abort,
+        abort=abort,
     )
     return sent

@@ -53,23 +53,45 @@ class Destination(Protocol):
 
 
 class LayoutDestination:
-    """A folder with an OCI layout, made if it is not there; other images in it stay."""
+    """A folder with an OCI layout, made if it is not there; other images in it stay. A context: of
+    a copy that failed nothing stays, unless another one into the same folder may count on it."""
 
     at_once = 3
 
     def __init__(self, path: str, name: str) -> None:
         self._path = path
         self._name = name
-        self._prepare()
+        self._marker = os.path.join(path, "oci-layout")
+        self._made: list[str] = []  # files and folders, in their order, that nothing refers to yet
+        self._lock = -1  # shared by those who copy into the folder
 
-    def _prepare(self) -> None:
-        marker = os.path.join(self._path, "oci-layout")
-        if os.path.isdir(self._path) and os.listdir(self._path) and not os.path.exists(marker):
-            raise ConflictError(f"{self._path} is a folder with other things in it")
-        make_directory(self._path)
-        make_directory(os.path.join(self._path, "blobs", "sha256"))
-        if not os.path.exists(marker):
-            write_file(marker, LAYOUT, sync=True)
+    def __enter__(self) -> LayoutDestination:
+        path = self._path
+        if os.path.isdir(path) and os.listdir(path) and not os.path.exists(self._marker):
+            raise ConflictError(f"{path} is a folder with other things in it")
+        for folder in ("", "blobs", os.path.join("blobs", "sha256")):
+            folder = os.path.join(path, folder).rstrip("/")
+            if not os.path.isdir(folder):
+                make_directory(folder)
+                self._made.append(folder)
+        self._lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        if not os.path.exists(self._marker):
+            write_file(self._marker, LAYOUT, sync=True)
+            self._made.append(self._marker)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is not None:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for path in reversed(self._made):
+                    with contextlib.suppress(OSError):
+                        (os.rmdir if os.path.isdir(path) else os.unlink)(path)
+        except BlockingIOError:
+            pass  # others are at it
+        finally:
+            os.close(self._lock)
 
     def _full(self, digest: str) -> str:
         return os.path.join(self._path, blob_path_of(digest))
@@ -92,6 +114,7 @@ class LayoutDestination:
                         view = view[file.write(view) :]
                 os.fsync(file.fileno())
             os.replace(beside, target)
+            self._made.append(target)
             sync_directory(os.path.dirname(target))
         except BaseException as error:
             with contextlib.suppress(OSError):
@@ -101,15 +124,17 @@ class LayoutDestination:
             raise
 
     def finish(self, plan: Plan) -> None:
-        for descriptor, raw in plan.documents.values():
-            write_file(self._full(descriptor.digest), raw, sync=True)
         root = plan.root
-        write_file(self._full(root.digest), root.raw, sync=True)
+        documents = {digest: raw for digest, (_, raw) in plan.documents.items()}
+        for digest, raw in {**documents, root.digest: root.raw}.items():
+            if not os.path.exists(self._full(digest)):
+                self._made.append(self._full(digest))
+            write_file(self._full(digest), raw, sync=True)
         entry = Descriptor(root.media_type, root.digest, len(root.raw))
         if self._name:
             entry = entry.with_annotations({REF_NAME: self._name})
         path = os.path.join(self._path, "index.json")
-        lock = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lock = os.open(self._marker, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             known = read_file(path)
@@ -117,6 +142,7 @@ class LayoutDestination:
             kept = [old for old in entries if not self._is_replaced(old, entry)]
             there = {old.digest for old in kept}
             new = [entry, *(x for x in plan.referrers.values() if x.digest not in there)]
+            self._made.clear()
             write_file(path, Index.build([*kept, *new]).raw, sync=True)
         finally:
             os.close(lock)

@@ -40,6 +40,13 @@ class RegistryOrigin:
         for session in self._sessions.values():
             session.close()
 
+    def abort(self) -> None:
+        """Makes what runs in other threads fail soon."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.abort()
+
     def root(self) -> Manifest | Index:
         return self._ask(lambda client: client.root(self._reference))
 
