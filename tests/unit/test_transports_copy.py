@@ -14,6 +14,7 @@ import pytest
 from fastlayers.errors import (
     ConflictError,
     CorruptError,
+    DigestMismatchError,
     FastlayersError,
     InvalidError,
     NotFoundError,
