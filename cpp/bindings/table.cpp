@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "base/error.hpp"
 #include "bindings/bindings.hpp"
 
 namespace fastlayers::bindings {
@@ -42,8 +43,11 @@ void register_table(py::module_& module) {
                                return names;
                              })
       .def("__len__", [](const SharedTable& t) { return t->size(); })
-      .def("find", [](const SharedTable& t, const py::bytes& path) {
-        return t->find(std::string_view(path));
+      .def("find", [](const SharedTable& t,
+                      const py::bytes& path) { return t->find(std::string_view(path)); })
+      .def("subtree_end", [](const SharedTable& t, std::size_t index) {
+        if (index >= t->size()) throw Error(ErrorKind::invalid, "no such record");
+        return t->subtree_end(index);
       });
   module.def("layer_table", [](const std::string& root, const std::string& diff_id) {
     const py::gil_scoped_release release;
@@ -52,6 +56,14 @@ void register_table(py::module_& module) {
   module.def("merged_table", [](const std::string& root, const DiffIds& diff_ids) {
     const py::gil_scoped_release release;
     return std::make_shared<Table>(layer::ChainStore(root).merged(to_stack(diff_ids)));
+  });
+  module.def("layer_deltas", [](const std::string& root, const DiffIds& diff_ids) {
+    const py::gil_scoped_release release;
+    std::vector<SharedTable> shared;
+    for (Table& delta : layer::ChainStore(root).deltas(to_stack(diff_ids))) {
+      shared.push_back(std::make_shared<Table>(std::move(delta)));
+    }
+    return shared;
   });
 }
 

@@ -76,31 +76,60 @@ table::Table ChainStore::combine(Rule rule, const table::Table* below,
   }
 }
 
+// One that is damaged is none: it is derived, and made anew from the layers.
+std::optional<table::Table> ChainStore::find_table(const digest::ChainId& id,
+                                                   const char* name) const {
+  const std::string path = directory(id) + "/" + name;
+  if (!sys::exists(path)) return std::nullopt;
+  try {
+    return table::Table::open(path);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::corrupt) throw;
+    sys::unlink(path);
+    return std::nullopt;
+  }
+}
+
+void ChainStore::save_table(const digest::ChainId& id, const char* name,
+                            table::Table& table) const {
+  sys::make_dirs(directory(id), 0755);
+  table.save(directory(id) + "/" + name);
+}
+
 table::Table ChainStore::fold(const Stack& stack, std::size_t count, bool save) const {
   const auto ids = chain_ids(stack);
   std::optional<table::Table> below;
   std::size_t done = count;
   for (; done > 0; --done) {
-    const std::string path = directory(ids[done - 1]) + "/table";
-    if (!sys::exists(path)) continue;
-    try {
-      below = table::Table::open(path);
-      break;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::corrupt) throw;
-      sys::unlink(path);  // derived: it is made anew from the layers
-    }
+    if ((below = find_table(ids[done - 1], "table"))) break;
   }
   const bool changed = done < count;
   for (; done < count; ++done) {
     below = combine(table::apply, below ? &*below : nullptr, stack[done]);
   }
   if (!below) return empty_table();
-  if (changed && save) {
-    sys::make_dirs(directory(ids[count - 1]), 0755);
-    below->save(directory(ids[count - 1]) + "/table");
-  }
+  if (changed && save) save_table(ids[count - 1], "table", *below);
   return std::move(*below);
+}
+
+std::vector<table::Table> ChainStore::deltas(const Stack& stack) const {
+  const auto ids = chain_ids(stack);
+  std::vector<table::Table> found;
+  found.reserve(stack.size());
+  std::optional<table::Table> below;  // of the first `merged` layers
+  std::size_t merged = 0;
+  for (std::size_t i = 0; i < stack.size(); ++i) {
+    auto delta = find_table(ids[i], "delta");
+    if (!delta) {
+      for (; merged < i; ++merged) {
+        below = table::merge(below ? &*below : nullptr, found[merged], builder());
+      }
+      delta = combine(table::resolve, below ? &*below : nullptr, stack[i]);
+      save_table(ids[i], "delta", *delta);
+    }
+    found.push_back(std::move(*delta));
+  }
+  return found;
 }
 
 table::Table ChainStore::merged(const Stack& stack) const {

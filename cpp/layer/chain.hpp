@@ -1,6 +1,7 @@
 // ChainStore: what is derived from a stack of layers, under ROOT/chains/<chain_id hex>/.
 //
 //   table        the merged table of the stack (path order)
+//   delta        the top layer resolved against what is below (path order)
 //   plan, index  an EROFS index and the files it needs (see FORMAT.md): of the whole stack, or of
 //                its top layer alone over the chain below it, so that a commit does not re-index
 //                the image
@@ -36,7 +37,8 @@ struct RootOwner {
   std::uint32_t gid = 0;
 };
 
-// What is wrong with what is derived from one stack: "table", "plan", "index", "tree", "init".
+// What is wrong with what is derived from one stack: "table", "delta", "plan", "index",
+// "tree", "init".
 struct ChainDamage {
   digest::ChainId id;  // all zeros for the stack of no layers
   std::vector<std::string> parts;
@@ -47,6 +49,8 @@ class ChainStore {
   explicit ChainStore(std::string root);
 
   table::Table merged(const Stack& stack) const;
+  // Each layer resolved against what is below it, base first; kept from the first time on.
+  std::vector<table::Table> deltas(const Stack& stack) const;
 
   // Base first; built when missing.
   std::vector<ErofsPart> erofs_parts(const Stack& stack) const;
@@ -87,6 +91,8 @@ class ChainStore {
   table::Table combine(Rule rule, const table::Table* below, const digest::DiffId& layer) const;
   table::TableBuilder builder() const;
   table::Table fold(const Stack& stack, std::size_t count, bool save) const;
+  std::optional<table::Table> find_table(const digest::ChainId& id, const char* name) const;
+  void save_table(const digest::ChainId& id, const char* name, table::Table& table) const;
   std::string device_path(const table::Table& table, std::uint32_t layer, bool side) const;
 
   LayerStore layers_;

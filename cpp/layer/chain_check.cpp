@@ -123,10 +123,15 @@ std::vector<std::string> ChainStore::damaged_parts(const Stack& stack,
     return combine(table::resolve, derived.below, stack[derived.count - 1]);
   };
   std::vector<std::string> wrong;
-  if (sys::exists(folder + "/table")) {
-    derived.merged.save(expected_file("table"), false);
-    if (!is_same_file(expected_file("table"), folder + "/table")) wrong.emplace_back("table");
-    sys::unlink(expected_file("table"));
+  const auto compare = [&](const char* name, table::Table& expected) {
+    expected.save(expected_file(name), false);
+    if (!is_same_file(expected_file(name), folder + "/" + name)) wrong.emplace_back(name);
+    sys::unlink(expected_file(name));
+  };
+  if (sys::exists(folder + "/table")) compare("table", derived.merged);
+  if (derived.count > 0 && sys::exists(folder + "/delta")) {
+    table::Table expected = delta();
+    compare("delta", expected);
   }
   if (sys::exists(folder + "/plan")) {
     const auto plan = expected_plan(ids, derived);

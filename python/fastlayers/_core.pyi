@@ -131,9 +131,14 @@ class Table:
     def layers(self) -> list[str]: ...  # diff_ids, base first
     def __len__(self) -> int: ...
     def find(self, path: bytes) -> int | None: ...  # exact, path-order tables only
+    def subtree_end(self, index: int) -> int: ...  # one past the last record under it, likewise
 
 def layer_table(root: str, diff_id: str) -> Table: ...
 def merged_table(root: str, diff_ids: list[str]) -> Table: ...
+def layer_deltas(root: str, diff_ids: list[str]) -> list[Table]:
+    """Each layer resolved against those below it, base first: what it changes, the directories
+    that lead there (whose `layer` is a lower one), whiteouts, and flag 1 on opaque directories."""
+
 def damaged_layer_parts(root: str, diff_id: str) -> list[str]:
     """Reads the layer's tar: ["tar"] if it is not what its name says, else which of "table" and
     "side" are not what it gives. NotFoundError without the tar."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fastlayers import Store
+from fastlayers import Store, _core
 from tests import busybox_root, tar_write
 from tests.command_line import CommandLine
 from tests.fake_registry import FakeRegistry
@@ -118,7 +118,10 @@ def test_what_is_derived_of_a_stack_is_made_anew(
     pulled: CommandLine, registry: FakeRegistry, damage: Callable[[Path], None]
 ) -> None:
     damaged = 0
-    for part in ("table", "plan", "index"):
+    store = Store(str(pulled.root))
+    for image in store.images():
+        _core.layer_deltas(store.root, list(image.config.diff_ids))
+    for part in ("table", "delta", "plan", "index"):
         for path in sorted(pulled.root.glob(f"chains/*/{part}")):
             damage(path)
             damaged += 1
