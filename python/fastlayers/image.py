@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import IO, Any, Literal
 
-    import numpy as np
-
+    from fastlayers.analysis.files import Files
     from fastlayers.container import Container
+    from fastlayers.image_path import ImagePath
     from fastlayers.mounted import Mounted
     from fastlayers.oci.document import Descriptor, ImageConfig, Manifest
     from fastlayers.oci.history import HistoryStep
@@ -34,15 +34,25 @@ class Layer(Frozen):
     """One layer of an image. `digest` and `size` are of its blob, as the registry or archive had
     it; `diff_id` is of the uncompressed tar; `content_size` is the bytes of its files."""
 
-    __slots__ = ("content_size", "diff_id", "digest", "size")
+    __slots__ = ("_root", "content_size", "diff_id", "digest", "size")
 
+    _root: str
     diff_id: str
     digest: str
     size: int
     content_size: int
 
-    def __init__(self, diff_id: str, digest: str, size: int, content_size: int) -> None:
-        self._set(diff_id=diff_id, digest=digest, size=size, content_size=content_size)
+    def __init__(self, root: str, diff_id: str, digest: str, size: int, content_size: int) -> None:
+        """Made by an image; `root` is its store's."""
+        self._set(_root=root, diff_id=diff_id, digest=digest, size=size, content_size=content_size)
+
+    def files(self) -> Files:
+        """Its entries in the order of its tar, whiteouts too, as a numpy structured array that is
+        not copied; see fastlayers.analysis.files for the columns."""
+        from fastlayers import _core
+        from fastlayers.analysis.files import files
+
+        return files(_core.layer_table(self._root, self.diff_id))
 
     def __repr__(self) -> str:
         return f"Layer({self.diff_id!r}, {self.digest!r}, {self.size}, {self.content_size})"
@@ -213,7 +223,7 @@ class Image(Frozen):
             return 0 if info is None else info.content_size
 
         return tuple(
-            Layer(diff_id, blob.digest, blob.size, content_size(diff_id))
+            Layer(self.store.root, diff_id, blob.digest, blob.size, content_size(diff_id))
             for diff_id, blob in zip(self.config.diff_ids, self.manifest.layers, strict=True)
         )
 
@@ -236,9 +246,9 @@ class Image(Frozen):
 
     # What is in it
 
-    def files(self) -> np.ndarray[Any, Any]:
-        """Every path of its root as a numpy structured array, sorted with directories before what
-        is in them; see fastlayers.analysis.files for the columns."""
+    def files(self) -> Files:
+        """Every path of its root as a numpy structured array, not copied, sorted with directories
+        before what is in them; see fastlayers.analysis.files for the columns."""
         from fastlayers.analysis.files import files
         from fastlayers.file_reader import table_of
 
@@ -250,6 +260,23 @@ class Image(Frozen):
         from fastlayers.file_reader import read
 
         return read(self, path)
+
+    def path(self, path: str | bytes = "/") -> ImagePath:
+        """A path in it, with the reading methods of pathlib: iterdir, glob, stat, open, ..."""
+        from fastlayers.image_path import ImagePath
+
+        return ImagePath(self, path)
+
+    def open(
+        self,
+        path: str | bytes,
+        mode: str = "r",
+        encoding: str | None = None,
+        errors: str | None = None,
+    ) -> IO[Any]:
+        """Opens a file of it for reading: mode "r" gives text (UTF-8 unless another encoding is
+        named), "rb" bytes. Errors as of `read`."""
+        return self.path(path).open(mode, encoding, errors)
 
     def mount(self, target: str | None = None) -> Mounted:
         """A context in which it is mounted read-only at a directory (None: one of the store's

@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fastlayers.analysis.files import Files
     from fastlayers.backend import Backend
     from fastlayers.container import Container, ContainerOptions
     from fastlayers.fsck import Report
@@ -157,6 +158,10 @@ class Store:
         """The same; None if there is none."""
         found = self.catalog.find(text)
         return None if found is None else self.open_image(found[0])
+
+    def files(self) -> dict[str, Files]:
+        """Image.files of all images, by image ID; nothing is copied."""
+        return {image.id: image.files() for image in self.images()}
 
     def open_image(self, entry: Descriptor) -> Image:
         """The image that an entry of index.json stands for."""

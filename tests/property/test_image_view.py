@@ -31,7 +31,7 @@ def test_files_and_contents(memory_store: str, stack: list[list[Member]]) -> Non
         (image,) = Image.load(str(layout), store=Store(memory_store))
     assert image.size == sum(_content_size(tar) for tar in tars)
     rows = image.files()
-    paths = [path.lstrip(b"/") for path in _paths(rows)]
+    paths = [path.lstrip(b"/") for path in rows.paths()]
     assert sorted(path for path in paths if path not in (b"", b".")) == sorted(tree)
     for path, facts in tree.items():
         if facts.type == "file":
@@ -42,11 +42,6 @@ def test_files_and_contents(memory_store: str, stack: list[list[Member]]) -> Non
                 image.read(path)
     with pytest.raises(errors.NotFoundError):
         image.read("/there/is/no/such/path")
-
-
-def _paths(rows) -> list[bytes]:  # type: ignore[no-untyped-def]
-    return [p if isinstance(p, bytes) else str(p).encode(errors="surrogateescape")
-            for p in rows["path"].tolist()]  # fmt: skip
 
 
 def _content_size(tar: bytes) -> int:

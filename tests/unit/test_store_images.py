@@ -410,7 +410,7 @@ def test_what_cannot_be_read_is_said(store: Store, path: str, error: type[Except
 
 
 def test_the_file_table_shows_the_merged_tree(store: Store) -> None:
-    from fastlayers.analysis.files import KINDS, directory_sizes, duplicates
+    from fastlayers.analysis.files import KINDS, NO_PARENT, directory_sizes, duplicates
 
     image = add(
         store,
@@ -419,15 +419,15 @@ def test_the_file_table_shows_the_merged_tree(store: Store) -> None:
         {"a/.wh.gone": b"", "a/y": b"other", "w": b"same"},
     )
     rows = image.files()
-    paths = [path.decode() for path in rows["path"]]
+    paths = [path.decode() for path in rows.paths()]
     assert paths == ["/", "/a", "/a/x", "/a/y", "/link", "/w", "/z"]
     assert [KINDS[kind] for kind in rows["kind"]] == [
         "directory", "directory", "file", "file", "symlink", "file", "file",
     ]  # fmt: skip
     assert rows["layer"][paths.index("/a/y")] == 1
-    assert rows["link"][paths.index("/link")] == b"z"
-    assert rows["parent"].tolist() == [-1, 0, 1, 1, 0, 0, 0]
+    assert rows.links()[paths.index("/link")] == b"z"
+    assert rows["parent"].tolist() == [NO_PARENT, 0, 1, 1, 0, 0, 0]
     assert directory_sizes(rows).tolist() == [17, 9, 4, 5, 0, 4, 4]
     groups = [[paths[row] for row in group] for group in duplicates(rows)]
     assert [sorted(group) for group in groups] == [["/a/x", "/w", "/z"]]
-    assert str(rows["mtime"][2]) == "1970-01-01T00:00:00.000000000"
+    assert str(rows.times()[2]) == "1970-01-01T00:00:00.000000000"

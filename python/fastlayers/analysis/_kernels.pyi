@@ -4,9 +4,19 @@ from typing import Any
 
 import numpy as np
 
-def directory_sizes(
-    parent: np.ndarray[Any, Any], size: np.ndarray[Any, Any], kind: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any]: ...
-def runs(
-    high: np.ndarray[Any, Any], low: np.ndarray[Any, Any], size: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any]: ...
+_Array = np.ndarray[Any, Any]
+
+def directory_sizes(parent: _Array, size: _Array, kind: _Array) -> _Array: ...
+def runs(high: _Array, low: _Array, size: _Array) -> _Array: ...
+def path_ids(
+    heap: _Array, offset: _Array, length: _Array, bounds: _Array
+) -> tuple[_Array, _Array]: ...
+def subtree_ends(heap: _Array, offset: _Array, length: _Array) -> _Array: ...
+def replay(
+    ids: _Array,
+    ends: _Array,
+    kind: _Array,
+    flags: _Array,
+    layer: _Array,
+    bounds: _Array,
+) -> tuple[_Array, _Array]: ...

@@ -1,8 +1,7 @@
 """The file table as numpy columns.
 
-`records(table)` maps the table as it lies in memory, without copying: the dtype is the 120-byte
-record of cpp/table/FORMAT.md. `files(table)` is the same for people: paths and link targets as
-bytes, one time column, layers by number.
+`files(table)` maps a table as it lies in memory, without copying: an array of the 120-byte
+records of cpp/table/FORMAT.md that knows the heap its paths lie in.
 """
 
 from __future__ import annotations
@@ -11,40 +10,44 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastlayers.errors import UnsupportedError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastlayers._core import Table
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
 RECORD = np.dtype(
     [
-        ("path_offset", "<u8"),
-        ("link_offset", "<u8"),
-        ("xattr_offset", "<u8"),
-        ("data_offset", "<u8"),
-        ("size", "<u8"),
-        ("mtime_sec", "<i8"),
-        ("xxh3", "V16"),
-        ("mtime_nsec", "<u4"),
-        ("path_length", "<u4"),
-        ("name_offset", "<u4"),
-        ("link_length", "<u4"),
-        ("xattr_length", "<u4"),
-        ("parent", "<u4"),
+        ("path_offset", "<u8"),  # bytes into the heap; see Files.paths
+        ("link_offset", "<u8"),  # bytes into the heap; see Files.links
+        ("xattr_offset", "<u8"),  # bytes into the heap
+        ("data_offset", "<u8"),  # bytes into the layer's tar, or its side file (flag 4)
+        ("size", "<u8"),  # bytes of a file; of a symlink the length of its target
+        ("mtime_sec", "<i8"),  # seconds since 1970; see Files.times
+        ("xxh3", "V16"),  # XXH3-128 of the contents; zeros for empty files and for no files
+        ("mtime_nsec", "<u4"),  # nanoseconds, counted forward
+        ("path_length", "<u4"),  # bytes
+        ("name_offset", "<u4"),  # bytes into the path: where its last component begins
+        ("link_length", "<u4"),  # bytes
+        ("xattr_length", "<u4"),  # bytes
+        ("parent", "<u4"),  # record of its directory; NO_PARENT for the root and in tar order
         ("uid", "<u4"),
         ("gid", "<u4"),
-        ("dev_major", "<u4"),
-        ("dev_minor", "<u4"),
-        ("link_group", "<u4"),
-        ("layer", "<u4"),
-        ("mode", "<u2"),
-        ("kind", "u1"),
-        ("flags", "u1"),
+        ("dev_major", "<u4"),  # of a device
+        ("dev_minor", "<u4"),  # of a device
+        ("link_group", "<u4"),  # names of one inode share a number; 0: a single name
+        ("layer", "<u4"),  # whose tar has it: index into Files.layers and Image.layers
+        ("mode", "<u2"),  # permission bits, 07777
+        ("kind", "u1"),  # index into KINDS
+        ("flags", "u1"),  # 1 opaque directory, 2 implied directory, 4 data in the side file
         ("reserved", "<u4"),
     ]
 )
 
-# Names of the values of "kind".
+# Names of the values of "kind"; the last three occur in the tables of single layers only.
 KINDS = (
     "file",
     "directory",
@@ -56,98 +59,145 @@ KINDS = (
     "hardlink",
     "opaque",
 )
-FILE, DIRECTORY, SYMLINK = 0, 1, 2
+FILE, DIRECTORY, SYMLINK, WHITEOUT = 0, 1, 2, 6
+IN_SIDE_FILE = 4
 NO_PARENT = 0xFFFFFFFF
 # The earliest and latest second whose nanoseconds fit into a column.
 _EARLIEST_SECOND = -9_223_372_036
 _LATEST_SECOND = 9_223_372_035
 
-FILES = np.dtype(
-    [
-        ("path", "O"),  # bytes, from "/": b"/usr/bin/env"
-        ("kind", "u1"),  # index into KINDS
-        ("mode", "<u2"),  # permission bits, 07777
-        ("uid", "<u4"),
-        ("gid", "<u4"),
-        ("size", "<i8"),  # bytes of a file; of a symlink the length of its target
-        ("mtime", "datetime64[ns]"),  # clamped to what the type can hold, 1677 to 2262
-        ("layer", "<u4"),  # which layer wrote it: index into Image.layers
-        ("link", "O"),  # bytes: the target of a symlink; b"" for all else
-        ("link_group", "<u4"),  # names of one inode share a number; 0: a single name
-        ("device", "<u4", (2,)),  # major and minor number of a device
-        ("parent", "<i8"),  # row of its directory; -1 for the root
-        ("digest", "V16"),  # XXH3-128 of the contents; zeros for empty files and for no files
-    ]
-)
+
+class Files(np.ndarray[Any, np.dtype[Any]]):
+    """Entries of a file table: dtype RECORD, read-only, rows of it keep to be Files. A column
+    (`files["size"]`) is a plain array; what lies in the heap is had by the methods."""
+
+    heap: memoryview | bytes
+    layers: Sequence[str]  # diff_ids, base first
+
+    @classmethod
+    def of(
+        cls, entries: memoryview | Array, heap: memoryview | bytes, layers: Sequence[str]
+    ) -> Files:
+        """Maps records; nothing is copied."""
+        found: Files = np.frombuffer(entries, dtype=RECORD).view(cls)
+        found.flags.writeable = False
+        found.heap, found.layers = heap, layers
+        return found
+
+    def __array_finalize__(self, other: object) -> None:
+        self.heap = getattr(other, "heap", b"")
+        self.layers = getattr(other, "layers", ())
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        if isinstance(found, Files) and found.dtype != RECORD:
+            return found.view(np.ndarray)
+        return found
+
+    def paths(self) -> Array:
+        """bytes objects from the root: b"/usr/bin/env"; shape as self."""
+        return self._texts(self["path_offset"], self["path_length"], b"/")
+
+    def names(self) -> Array:
+        """The last component of each path, as bytes objects; b"" for the root."""
+        start = self["name_offset"]
+        return self._texts(self["path_offset"] + start, self["path_length"] - start, b"")
+
+    def links(self) -> Array:
+        """The target of each symlink as bytes objects; b"" for all else (in layer tables hard
+        links have theirs too)."""
+        return self._texts(self["link_offset"], self["link_length"], b"")
+
+    def xattrs(self) -> Array:
+        """Extended attributes as they lie in the table, as bytes objects: equal if they are."""
+        return self._texts(self["xattr_offset"], self["xattr_length"], b"")
+
+    def times(self) -> Array:
+        """Modification times, datetime64[ns], clamped to what the type can hold (1677 to 2262)."""
+        seconds = np.clip(self["mtime_sec"], _EARLIEST_SECOND, _LATEST_SECOND)
+        times: Array = (seconds * 1_000_000_000 + self["mtime_nsec"]).view("datetime64[ns]")
+        return times
+
+    def columns(self) -> dict[str, Array]:
+        """What people ask for, copied: path, kind (its name), mode, uid, gid, size, mtime, layer,
+        link, link_group."""
+        same = ("mode", "uid", "gid", "size", "layer", "link_group")
+        return {
+            "path": self.paths(),
+            "kind": np.array(KINDS, dtype=object)[self["kind"]],
+            **{name: np.ascontiguousarray(self[name]) for name in same},
+            "mtime": self.times(),
+            "link": self.links(),
+        }
+
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame of `columns`. UnsupportedError without pandas."""
+        return _package("pandas").DataFrame(self.columns())
+
+    def to_arrow(self) -> Any:
+        """A pyarrow.Table of `columns`. UnsupportedError without pyarrow."""
+        return _package("pyarrow").table(self.columns())
+
+    def _texts(self, offsets: Array, lengths: Array, prefix: bytes) -> Array:
+        """Slices of the heap."""
+        heap = bytes(self.heap) if len(self) > 1000 else memoryview(self.heap)
+        texts = np.empty(self.shape, dtype=object)
+        pairs = zip(offsets.tolist(), lengths.tolist(), strict=True)
+        texts[:] = [prefix + heap[start : start + length] for start, length in pairs]
+        return texts
 
 
-def records(table: Table) -> Array:
-    """The records of a table: shape (len(table),), dtype RECORD, read-only, not copied."""
-    array = np.frombuffer(table.entries, dtype=RECORD)
-    array.flags.writeable = False
-    return array
+def _package(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        raise UnsupportedError(f"{name} is not installed: pip install {name}") from None
 
 
-def files(table: Table) -> Array:
-    """Every entry of a table: shape (len(table),), dtype FILES."""
-    raw = records(table)
-    rows = np.empty(len(raw), dtype=FILES)
-    heap = bytes(table.heap)
-    rows["path"] = _texts(heap, raw["path_offset"], raw["path_length"], b"/")
-    rows["link"] = _texts(heap, raw["link_offset"], raw["link_length"], b"")
-    for name in ("kind", "mode", "uid", "gid", "layer", "link_group"):
-        rows[name] = raw[name]
-    rows["size"] = raw["size"]
-    rows["digest"] = raw["xxh3"]
-    rows["device"] = np.stack([raw["dev_major"], raw["dev_minor"]], axis=1)
-    rows["parent"] = np.where(raw["parent"] == NO_PARENT, -1, raw["parent"].astype(np.int64))
-    seconds = np.clip(raw["mtime_sec"], _EARLIEST_SECOND, _LATEST_SECOND)
-    rows["mtime"] = (seconds * 1_000_000_000 + raw["mtime_nsec"]).view("datetime64[ns]")
-    return rows
+def files(table: Table) -> Files:
+    """The entries of a table: shape (len(table),)."""
+    return Files.of(table.entries, table.heap, table.layers)
 
 
-def directory_sizes(rows: Array) -> Array:
+def counted(rows: Files) -> Array:
+    """Which rows are regular files whose contents no earlier row has, being a name of the same
+    inode: shape (len(rows),), bool."""
+    found: Array = rows["kind"] == FILE
+    linked = np.flatnonzero(found & (rows["link_group"] != 0))
+    _, first = np.unique(rows["link_group"][linked], return_index=True)
+    found[linked] = False
+    found[linked[first]] = True
+    return found
+
+
+def directory_sizes(rows: Files) -> Array:
     """Bytes of the files below each entry, hard-linked contents once (where its first name is);
-    a file's own size for a file. `rows` are of `files`, whole and in order; shape (len(rows),),
+    a file's own size for a file. `rows` are a whole table in path order; shape (len(rows),),
     int64."""
     from fastlayers.analysis import _kernels
 
-    parent = np.ascontiguousarray(rows["parent"], dtype=np.int64)
-    size = np.where(rows["kind"] == FILE, rows["size"], 0).astype(np.int64)
-    groups = rows["link_group"]
-    _, first = np.unique(groups, return_index=True)
-    counted = groups == 0
-    counted[first] = True
-    size[~counted] = 0
-    kind = np.ascontiguousarray(rows["kind"])
-    return np.asarray(_kernels.directory_sizes(parent, size, kind))
+    parent = rows["parent"].astype(np.int64)
+    parent[parent == NO_PARENT] = -1
+    size = np.where(counted(rows), rows["size"], 0).astype(np.int64)
+    return _kernels.directory_sizes(parent, size, np.ascontiguousarray(rows["kind"]))
 
 
-def duplicates(rows: Array) -> list[Array]:
+def duplicates(rows: Files) -> list[Array]:
     """Groups of files with the same contents, as arrays of row numbers; the group that wastes most
     comes first. Names of one inode count once; empty files are left out."""
     from fastlayers.analysis import _kernels
 
-    groups = rows["link_group"]
-    _, first = np.unique(groups, return_index=True)
-    counted = groups == 0
-    counted[first] = True
-    chosen = np.flatnonzero((rows["kind"] == FILE) & (rows["size"] > 0) & counted)
+    chosen = np.flatnonzero(counted(rows) & (rows["size"] > 0))
     if not len(chosen):
         return []
-    halves = np.frombuffer(rows["digest"][chosen].tobytes(), dtype="<u8").reshape(-1, 2)
+    halves = np.frombuffer(rows["xxh3"][chosen].tobytes(), dtype="<u8").reshape(-1, 2)
     high, low = np.ascontiguousarray(halves[:, 0]), np.ascontiguousarray(halves[:, 1])
-    sizes = rows["size"][chosen]
-    order = np.lexsort((low, high, sizes))
-    bounds = np.asarray(_kernels.runs(high[order], low[order], np.ascontiguousarray(sizes[order])))
-    found = [chosen[order[start:end]] for start, end in bounds]
-    found.sort(key=lambda group: -int(rows["size"][group[0]]) * (len(group) - 1))
-    return found
-
-
-def _texts(heap: bytes, offsets: Array, lengths: Array, prefix: bytes) -> Array:
-    """Slices of the heap as an array of bytes objects."""
-    texts = np.empty(len(offsets), dtype=object)
-    pairs = zip(offsets.tolist(), lengths.tolist(), strict=True)
-    texts[:] = [prefix + heap[start : start + length] for start, length in pairs]
-    return texts
+    sizes = rows["size"][chosen].astype(np.int64)
+    order = np.lexsort((low, high))
+    chosen, high, low, sizes = chosen[order], high[order], low[order], sizes[order]
+    bounds = _kernels.runs(high, low, sizes)
+    wasted = sizes[bounds[:, 0]] * (bounds[:, 1] - bounds[:, 0] - 1)
+    by_waste = bounds[np.argsort(-wasted, kind="stable")].tolist()
+    return [chosen[start:end] for start, end in by_waste]

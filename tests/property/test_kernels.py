@@ -1,0 +1,129 @@
+"""The Cython kernels against plain Python."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastlayers.analysis import _kernels
+from tests import strategies
+
+_SMALL = st.integers(0, 3)
+
+
+def _key(path: bytes) -> list[bytes]:
+    return path.split(b"/") if path else []
+
+
+def _columns(paths: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    heap = np.frombuffer(b"".join(paths), dtype=np.uint8)
+    lengths = np.array([len(path) for path in paths], dtype=np.uint32)
+    offsets = (np.cumsum(lengths, dtype=np.uint64) - lengths).astype(np.uint64)
+    return heap, offsets, lengths
+
+
+@given(st.lists(st.sets(strategies.paths(), max_size=8), max_size=7))
+def test_path_ids(tables: list[set[bytes]]) -> None:
+    runs = [sorted(table, key=_key) for table in tables]
+    paths = [path for run in runs for path in run]
+    bounds = np.cumsum([0, *map(len, runs)], dtype=np.int64)
+    ids, first = _kernels.path_ids(*_columns(paths), bounds)
+    known = sorted(set(paths), key=_key)
+    assert ids.tolist() == [known.index(path) for path in paths]
+    assert [paths[row] for row in first.tolist()] == known
+
+
+@given(st.sets(strategies.paths(), max_size=12))
+def test_subtree_ends(paths: set[bytes]) -> None:
+    rows = sorted({b"", *paths}, key=_key)
+    ends = _kernels.subtree_ends(*_columns(rows))
+    for row, path in enumerate(rows):
+        under = [p for p in rows if p == path or not path or p.startswith(path + b"/")]
+        assert rows[row : ends[row]] == under
+
+
+def test_paths_outside_the_heap_are_refused() -> None:
+    heap, offsets, lengths = _columns([b"a", b"b"])
+    for wrong in (offsets + np.uint64(1), offsets + np.uint64(2**64 - 1)):
+        with pytest.raises(ValueError, match="outside the heap"):
+            _kernels.path_ids(heap, wrong, lengths, np.array([0, 2], dtype=np.int64))
+    with pytest.raises(ValueError, match="differ in length"):
+        _kernels.path_ids(heap, offsets, lengths, np.array([0, 3], dtype=np.int64))
+
+
+@given(st.data())
+def test_directory_sizes(data: st.DataObject) -> None:
+    count = data.draw(st.integers(0, 12))
+    parent = [-1] + [data.draw(st.integers(0, row - 1)) for row in range(1, count)]
+    parent = parent[:count]
+    size = [data.draw(_SMALL) for _ in range(count)]
+    kind = [data.draw(st.integers(0, 2)) for _ in range(count)]
+    expected = list(size)
+    for row in reversed(range(count)):
+        if parent[row] >= 0 and kind[parent[row]] == 1:
+            expected[parent[row]] += expected[row]
+    columns = (np.array(parent, "i8"), np.array(size, "i8"), np.array(kind, "u1"))
+    assert _kernels.directory_sizes(*columns).tolist() == expected
+
+
+def test_a_parent_behind_its_child_is_refused() -> None:
+    one = np.ones(2, dtype=np.int64)
+    with pytest.raises(ValueError, match="the parent of row 1"):
+        _kernels.directory_sizes(one, one, np.ones(2, dtype=np.uint8))
+
+
+@given(st.lists(st.tuples(_SMALL, _SMALL, _SMALL), max_size=12))
+def test_runs(rows: list[tuple[int, int, int]]) -> None:
+    rows.sort()
+    high, low, size = (
+        np.array([row[i] for row in rows], t) for i, t in enumerate(("u8", "u8", "i8"))
+    )
+    expected = [
+        [rows.index(row), rows.index(row) + rows.count(row)]
+        for row in sorted(set(rows))
+        if rows.count(row) > 1
+    ]
+    assert _kernels.runs(high, low, size).tolist() == expected
+
+
+def test_a_million_entries_take_a_moment() -> None:
+    """100 ms is what is wanted of each kernel; a busy machine may take three times that."""
+    count = 1_000_000
+    folders = 1000
+    paths = [b"", *(b"%03d" % folder for folder in range(folders))]
+    rows = [(b"%03d" % (n % folders)) + b"/file-%06d" % (n // folders) for n in range(count)]
+    paths = sorted([*paths, *rows], key=_key)
+    parents = {path: row for row, path in enumerate(paths) if b"/" not in path}
+    parent = np.array([-1, *(parents[p.rpartition(b"/")[0]] for p in paths[1:])], dtype=np.int64)
+    kind = np.array([b"/" not in path for path in paths], dtype=np.uint8)
+    size = np.where(kind == 1, 0, 7)
+    heap, offset, length = _columns(paths)
+    bounds = np.array([0, len(paths)], dtype=np.int64)
+    flags, layer = np.zeros(len(paths), np.uint8), np.zeros(len(paths), np.uint32)
+    digest = (np.arange(len(paths), dtype=np.uint64) // np.uint64(2)).copy()
+
+    def timed(what: object, *arguments: object) -> object:
+        best = 1.0
+        for _ in range(3):
+            start = time.perf_counter()
+            answer = what(*arguments)  # type: ignore[operator]
+            best = min(best, time.perf_counter() - start)
+        print(what, f"{best * 1000:.1f} ms")
+        assert best < 0.3, what
+        return answer
+
+    sizes = timed(_kernels.directory_sizes, parent, size, kind)
+    assert sizes[0] == 7 * count and sizes[parents[b"007"]] == 7 * count // folders  # type: ignore[index]
+    halves = np.array([0, len(paths) // 2, len(paths)], dtype=np.int64)
+    ids, _ = timed(_kernels.path_ids, heap, offset, length, halves)  # type: ignore[misc]
+    assert ids.tolist() == list(range(len(paths)))
+    ends = timed(_kernels.subtree_ends, heap, offset, length)
+    assert ends[parents[b"007"]] == parents[b"007"] + 1 + count // folders  # type: ignore[index]
+    events, live = timed(_kernels.replay, ids, ends, kind, flags, layer, bounds)  # type: ignore[misc]
+    assert len(events) == len(paths) and (live == ids).all()
+    found = timed(_kernels.runs, digest, digest, size)
+    assert len(found) > count // 3  # type: ignore[arg-type]
