@@ -80,3 +80,40 @@ def test_hidden_is_what_no_name_shows(memory_store: str, stack: list[list[Member
         for path, facts in tree.items():
             if facts.type == "file" and facts.size and facts.sha256 not in visible:
                 assert path in names
+
+
+def _file(path: bytes, content: bytes) -> Member:
+    return Member(path, "file", content=content)
+
+
+def test_contents_that_another_name_shows_are_not_hidden(memory_store: str) -> None:
+    linked = [_file(b"a", b"x"), Member(b"b", "hardlink", link=b"a"), _file(b"c", b"y")]
+    gone = [Member(b".wh.a", "file"), Member(b".wh.c", "file")]
+    stack = Stack.of(stack_image.loaded(memory_store, [linked, gone]))
+    hidden = stack.hidden()
+    assert [stack.spelled(path) for path in stack.path[stack.before[hidden]]] == [b"c"]
+
+
+def test_a_link_to_another_lower_file_is_a_change_and_one_more_name_is_none(
+    memory_store: str,
+) -> None:
+    base = [_file(b"a", b"x"), _file(b"b", b"y")]
+    _, events = _events(
+        stack_image.loaded(memory_store, [base, [Member(b"b", "hardlink", link=b"a")]])
+    )
+    assert events[1] == {b"b": (True, True)}
+    _, events = _events(
+        stack_image.loaded(memory_store, [base, [Member(b"c", "hardlink", link=b"a")]])
+    )
+    assert events[1] == {b"c": (False, True)}
+
+
+def test_a_directory_that_is_named_as_it_was_is_no_change(memory_store: str) -> None:
+    directory = Member(b"d", "dir", 0o700, xattrs={b"user.k": b"1"})
+    touched = [Member(b"d", "dir", 0o755, xattrs={b"user.k": b"1"}),
+               Member(b"d", "dir", 0o700, xattrs={b"user.k": b"2"})]  # fmt: skip
+    _, events = _events(stack_image.loaded(memory_store, [[directory], [directory]]))
+    assert events[1] == {}
+    for other in touched:
+        _, events = _events(stack_image.loaded(memory_store, [[directory], [other]]))
+        assert events[1] == {b"d": (True, True)}

@@ -172,32 +172,60 @@ def counted(rows: Files) -> Array:
     return found
 
 
+def parents(rows: Files) -> Array:
+    """The row of each entry's directory, -1 for the first; shape (len(rows),), int64. `rows` are a
+    merged table, or all that it has at a path and below."""
+    above: Array = rows["parent"].astype(np.int64)
+    above -= above[1] if len(rows) > 1 else 0  # whatever comes second is in the first
+    above[:1] = -1
+    return above
+
+
 def directory_sizes(rows: Files) -> Array:
-    """Bytes of the files below each entry, hard-linked contents once (where its first name is);
-    a file's own size for a file. `rows` are a whole table in path order; shape (len(rows),),
-    int64."""
+    """Bytes of the files below each entry, hard-linked contents once (where their first name is);
+    a file's own size for a file. `rows` as of `parents`; shape (len(rows),), int64."""
+    return _sums(rows, np.where(counted(rows), rows["size"], 0).astype(np.int64))
+
+
+def directory_counts(rows: Files) -> Array:
+    """Entries at and below each entry; `rows` as of `parents`; shape (len(rows),), int64."""
+    return _sums(rows, np.ones(len(rows), dtype=np.int64))
+
+
+def _sums(rows: Files, values: Array) -> Array:
     from fastlayers.analysis import _kernels
 
-    parent = rows["parent"].astype(np.int64)
-    parent[parent == NO_PARENT] = -1
-    size = np.where(counted(rows), rows["size"], 0).astype(np.int64)
-    return _kernels.directory_sizes(parent, size, np.ascontiguousarray(rows["kind"]))
+    return _kernels.directory_sizes(parents(rows), values, np.ascontiguousarray(rows["kind"]))
 
 
 def duplicates(rows: Files) -> list[Array]:
     """Groups of files with the same contents, as arrays of row numbers; the group that wastes most
     comes first. Names of one inode count once; empty files are left out."""
+    chosen = np.flatnonzero(counted(rows) & (rows["size"] > 0))
+    groups = equal_contents(rows["xxh3"][chosen], rows["size"][chosen])
+    return [chosen[group] for group in groups]
+
+
+def equal_contents(xxh3: Array, size: Array) -> list[Array]:
+    """Groups of two and more that are equal in both columns, as arrays of indexes; the group that
+    wastes most comes first."""
     from fastlayers.analysis import _kernels
 
-    chosen = np.flatnonzero(counted(rows) & (rows["size"] > 0))
-    if not len(chosen):
+    if not len(size):
         return []
-    halves = np.frombuffer(rows["xxh3"][chosen].tobytes(), dtype="<u8").reshape(-1, 2)
-    high, low = np.ascontiguousarray(halves[:, 0]), np.ascontiguousarray(halves[:, 1])
-    sizes = rows["size"][chosen].astype(np.int64)
-    order = np.lexsort((low, high))
-    chosen, high, low, sizes = chosen[order], high[order], low[order], sizes[order]
+    halves = np.frombuffer(xxh3.tobytes(), dtype="<u8").reshape(-1, 2)
+    order = np.lexsort((halves[:, 1], halves[:, 0]))
+    high, low = np.ascontiguousarray(halves[order, 0]), np.ascontiguousarray(halves[order, 1])
+    sizes = size[order].astype(np.int64)
     bounds = _kernels.runs(high, low, sizes)
     wasted = sizes[bounds[:, 0]] * (bounds[:, 1] - bounds[:, 0] - 1)
     by_waste = bounds[np.argsort(-wasted, kind="stable")].tolist()
-    return [chosen[start:end] for start, end in by_waste]
+    return [order[start:end] for start, end in by_waste]
+
+
+def places(rows: Files, layers: Array) -> Array:
+    """uint64: where the contents of files lie: a number for their layer out of `layers`, by the
+    number it has in the table, tar or side file, and offset (a tar is shorter than 2**45 bytes)."""
+    side = (rows["flags"] & IN_SIDE_FILE != 0).astype(np.uint64)
+    layer = layers.astype(np.uint64)[rows["layer"]]
+    return np.asarray((layer << np.uint64(46)) | (side << np.uint64(45)) | rows["data_offset"])

@@ -14,11 +14,11 @@ from fastlayers.analysis import _kernels
 from fastlayers.analysis.files import (
     DIRECTORY,
     FILE,
-    IN_SIDE_FILE,
     RECORD,
     Files,
     counted,
     files,
+    places,
 )
 from fastlayers.file_reader import deltas_of
 
@@ -114,7 +114,8 @@ class Stack:
         shown = self.live[self.live >= 0]
         is_file = (kinds[before] == FILE) & (rows["size"][before] > 0)
         shown = shown[kinds[shown] == FILE]
-        seen = np.isin(_contents(rows, before), _contents(rows, shown))
+        layers = np.arange(len(rows.layers))
+        seen = np.isin(places(rows[before], layers), places(rows[shown], layers))
         hidden: Array = found[~both & ~(is_file & seen)]
         return hidden
 
@@ -151,14 +152,6 @@ def _joined(tables: list[Table]) -> tuple[Files, Array]:
     heap = b"".join(memoryview(part.heap) for part in parts)
     layers = parts[-1].layers if parts else ()
     return Files.of(entries.view(np.ndarray), heap, layers), bounds
-
-
-def _contents(rows: Files, at: Array) -> Array:
-    """uint64: where the contents of some rows lie; a layer's tar is shorter than 2**45 bytes."""
-    side = (rows["flags"][at] & IN_SIDE_FILE != 0).astype(np.uint64)
-    layer = rows["layer"][at].astype(np.uint64)
-    offset = rows["data_offset"][at]
-    return np.asarray((layer << np.uint64(46)) | (side << np.uint64(45)) | offset)
 
 
 def _key(path: bytes) -> list[bytes]:

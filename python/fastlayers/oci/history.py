@@ -58,3 +58,10 @@ def steps(config: ImageConfig, sizes: Sequence[int], image_id: str) -> list[Hist
     rows.extend((config.created, "", size, "") for size in sizes[used:])
     rows.reverse()
     return [HistoryStep(MISSING if row else image_id, *rest) for row, rest in enumerate(rows)]
+
+
+def instructions(config: ImageConfig) -> list[str]:
+    """What made each layer, base first; "" where the history does not say."""
+    made = [step.created_by for step in config.history if not step.empty_layer]
+    made += [""] * len(config.diff_ids)
+    return made[: len(config.diff_ids)]

@@ -1,0 +1,168 @@
+"""What differs between two images: files, config and history."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastlayers.analysis import _kernels
+from fastlayers.analysis.files import FILE, KINDS, Files, files
+from fastlayers.file_reader import table_of
+from fastlayers.oci import fields
+
+if TYPE_CHECKING:
+    from fastlayers.analysis.files import Array
+    from fastlayers.image import Image
+
+# What may differ of an entry, and the columns that say so. A size alone never differs.
+_ASPECTS = (
+    ("kind", ("kind",)),
+    ("content", ("xxh3", "size")),
+    ("mode", ("mode",)),
+    ("owner", ("uid", "gid")),
+    ("time", ("mtime_sec", "mtime_nsec")),
+    ("device", ("dev_major", "dev_minor")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileDifference:
+    """A path that differs. `change` is "added", "removed" or "changed", `aspects` what of it did:
+    kind, content, mode, owner, time, device, target (of a symlink), xattrs. Sizes are bytes of
+    files, 0 for all else and where there is nothing."""
+
+    path: str
+    kind: str  # in the new image; in the old one where it is removed
+    change: str
+    aspects: tuple[str, ...]
+    old_size: int
+    new_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ValueDifference:
+    """A value of the config that differs; `name` is as in the config's JSON ("config.Env"), None
+    stands for what is not there."""
+
+    name: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All that differs. History is told as (instruction, in the old image, in the new one) for the
+    steps behind those that both begin with."""
+
+    files: tuple[FileDifference, ...]
+    config: tuple[ValueDifference, ...]
+    old_history: tuple[str, ...]
+    new_history: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.config or self.old_history or self.new_history)
+
+
+def compare(old: Image, new: Image) -> Comparison:
+    """What must change for `old` to become `new`; files in path order."""
+    before, after = _history(old), _history(new)
+    same = 0
+    while same < min(len(before), len(after)) and before[same] == after[same]:
+        same += 1
+    return Comparison(
+        tuple(_files(files(table_of(old)), files(table_of(new)))),
+        tuple(_values("", _settings(old), _settings(new))),
+        tuple(step for step, _ in before[same:]),
+        tuple(step for step, _ in after[same:]),
+    )
+
+
+def _history(image: Image) -> list[tuple[str, bool]]:
+    return [(step.created_by, step.empty_layer) for step in image.config.history]
+
+
+def _settings(image: Image) -> dict[str, Any]:
+    document = fields.parse_object(image.config.raw, "image config")
+    return {k: v for k, v in document.items() if k not in ("history", "rootfs", "created")}
+
+
+def _values(name: str, old: Any, new: Any) -> list[ValueDifference]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        prefix = f"{name}." if name else ""
+        keys = sorted(old.keys() | new.keys())
+        return [d for key in keys for d in _values(prefix + key, old.get(key), new.get(key))]
+    return [] if old == new else [ValueDifference(name, old, new)]
+
+
+def _files(old: Files, new: Files) -> list[FileDifference]:
+    pairs = _pairs(old, new)
+    both = pairs[(pairs >= 0).all(axis=1)]
+    before, after = both.T
+    # Records of a common base are the same but for where they lie: those columns are compared.
+    differs = {
+        aspect: np.logical_or.reduce([old[c][before] != new[c][after] for c in columns])
+        for aspect, columns in _ASPECTS
+    }
+    differs["content"] &= (old["kind"][before] == FILE) & (new["kind"][after] == FILE)
+    for aspect, column, texts in (
+        ("target", "link_length", Files.links),
+        ("xattrs", "xattr_length", Files.xattrs),
+    ):
+        found = old[column][before] != new[column][after]
+        same = np.flatnonzero(~found & (old[column][before] != 0))
+        found[same] = texts(old[before[same]]) != texts(new[after[same]])
+        differs[aspect] = found
+    changed = np.logical_or.reduce(list(differs.values()))
+    aspects = {
+        int(after[at]): tuple(name for name, column in differs.items() if column[at])
+        for at in np.flatnonzero(changed)
+    }
+    chosen = pairs[(pairs < 0).any(axis=1) | np.isin(pairs[:, 1], list(aspects))]
+    return _told(old, new, chosen, aspects)
+
+
+def _told(
+    old: Files, new: Files, pairs: Array, aspects: dict[int, tuple[str, ...]]
+) -> list[FileDifference]:
+    removed = pairs[:, 1] < 0
+    paths = np.empty(len(pairs), dtype=object)
+    paths[removed] = old[pairs[removed, 0]].paths()
+    paths[~removed] = new[pairs[~removed, 1]].paths()
+    old_sizes, old_kinds = _sizes_and_kinds(old, pairs[:, 0])
+    new_sizes, new_kinds = _sizes_and_kinds(new, pairs[:, 1])
+    told = []
+    for path, (before, after), old_size, new_size, old_kind, new_kind in zip(
+        paths, pairs.tolist(), old_sizes, new_sizes, old_kinds, new_kinds, strict=True
+    ):
+        change = "added" if before < 0 else "removed" if after < 0 else "changed"
+        kind = KINDS[old_kind if after < 0 else new_kind]
+        told.append(
+            FileDifference(
+                os.fsdecode(path), kind, change, aspects.get(after, ()), old_size, new_size
+            )
+        )
+    return told
+
+
+def _sizes_and_kinds(rows: Files, at: Array) -> tuple[list[int], list[int]]:
+    there = np.maximum(at, 0)
+    kinds = rows["kind"][there]
+    sizes = np.where((at >= 0) & (kinds == FILE), rows["size"][there], 0)
+    return sizes.tolist(), kinds.tolist()
+
+
+def _pairs(old: Files, new: Files) -> Array:
+    """int64, shape (paths, 2): the rows of each path in both tables, -1 where it is not; in path
+    order."""
+    heap = np.frombuffer(b"".join((old.heap, new.heap)), dtype=np.uint8)
+    offset = np.concatenate([old["path_offset"], new["path_offset"] + np.uint64(len(old.heap))])
+    length = np.concatenate([old["path_length"], new["path_length"]])
+    bounds = np.array([0, len(old), len(old) + len(new)], dtype=np.int64)
+    ids, first = _kernels.path_ids(heap, offset, length, bounds)
+    pairs = np.full((len(first), 2), -1, dtype=np.int64)
+    pairs[ids[: len(old)], 0] = np.arange(len(old))
+    pairs[ids[len(old) :], 1] = np.arange(len(new))
+    return pairs
