@@ -163,10 +163,14 @@ class ImagePath(Frozen):
         """stat of a link itself."""
         return self.stat(follow_symlinks=False)
 
+    def entry(self) -> Entry:
+        """The record of what is there; links are not followed."""
+        return self._look(follow=False)[0]
+
     @property
     def layer(self) -> int:
         """Which layer has it: index into Image.layers. Links are not followed."""
-        return self._look(follow=False)[0].layer
+        return self.entry().layer
 
     def exists(self) -> bool:
         """Whether it leads to something."""

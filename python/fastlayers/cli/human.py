@@ -6,6 +6,13 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 _BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
 
 
+class Bytes(int):
+    """A number of bytes in a row of a list: "126MB" in a table, the number itself in JSON."""
+
+    def __str__(self) -> str:
+        return size(self)
+
+
 def size(count: int, digits: int = 3) -> str:
     """A number of bytes in powers of 1000, with `digits` significant digits."""
     return _scaled(count, 1000, _UNITS, digits)
@@ -52,3 +59,19 @@ def shorten(text: str, width: int) -> str:
     if len(text) <= width:
         return text
     return text[: width - 1] + "…" if width > 1 else text[:width]
+
+
+def parse_size(text: str) -> int | None:
+    """The bytes that "20MB", "20MiB", "20M" or "20" stand for: kB, MB, ... are powers of 1000, the
+    rest of 1024. None if it is no size."""
+    digits = text.rstrip("BKMGTPEZYbkmgtpezyi")
+    unit = text[len(digits) :].lower()
+    powers = {name.lower(): 1000**n for n, name in enumerate(_UNITS)}
+    powers.update({name.lower(): 1024**n for n, name in enumerate(_BINARY_UNITS)})
+    powers.update({name[:1].lower(): 1024**n for n, name in enumerate(_BINARY_UNITS) if n})
+    number = digits.strip()
+    if not number.replace(".", "", 1).isdecimal() or not number.isascii():
+        return None
+    if unit not in powers and unit:
+        return None
+    return int(float(number) * powers.get(unit, 1))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.table import align
 from fastlayers.cli.template import Record, Template
+from fastlayers.cli.template.values import show
 
 FORMAT_HELP = (
     "How to print each line:\n"
@@ -33,6 +34,9 @@ class Listing:
 
     def print(self, rows: Iterable[Mapping[str, object]], format: str, *, quiet: bool) -> None:
         """Prints the rows; `quiet`, without a format, their IDs alone."""
+        if not quiet and format.strip() in ("", "table"):
+            self._print_table(rows)
+            return
         source, is_table = self._source(format)
         if quiet and format.strip() in ("", "table"):
             source, is_table = "{{.ID}}", False
@@ -46,6 +50,14 @@ class Listing:
         lines += [template.render(record) for record in records]
         print(align("\n".join(lines)))
 
+    def _print_table(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """What a template of the columns prints, at a fraction of the time: lists may be long."""
+        lines = ["\t".join(str(self.headings[column]) for column in self.columns)]
+        for row in map(_printable, rows):
+            cells = [row[column] for column in self.columns]
+            lines.append("\t".join([c if type(c) is str else show(c) for c in cells]))
+        print(align("\n".join(lines)))
+
     def _source(self, format: str) -> tuple[str, bool]:
         """The template a format stands for, and whether its lines are a table's."""
         format = format.strip()
@@ -53,11 +65,8 @@ class Listing:
             return "{{json .}}", False
         is_table = format in ("", "table") or format.startswith("table ")
         if is_table:
-            format = format.removeprefix("table").strip() or self._default()
+            format = format.removeprefix("table").strip()
         return format.replace("\\t", "\t").replace("\\n", "\n"), is_table
-
-    def _default(self) -> str:
-        return "\t".join(f"{{{{.{column}}}}}" for column in self.columns)
 
 
 def _printable(row: Mapping[str, object]) -> Mapping[str, object]:

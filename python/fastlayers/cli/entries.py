@@ -1,0 +1,35 @@
+"""Names and modes of what is in images, as lists print them."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from fastlayers.cli import one_line
+
+_TYPES = {
+    "file": stat.S_IFREG,
+    "directory": stat.S_IFDIR,
+    "symlink": stat.S_IFLNK,
+    "character": stat.S_IFCHR,
+    "block": stat.S_IFBLK,
+    "fifo": stat.S_IFIFO,
+}
+KINDS = tuple(_TYPES)  # as in fastlayers.analysis.files, which a list of names need not import
+
+
+def name_fields(name: str, key: str = "Path") -> dict[str, object]:
+    """A name as text on one line, and where that is not exact (bytes that are not UTF-8, line
+    breaks) its bytes in base64; else ""."""
+    text = one_line(name)
+    exact = ""
+    if text != name:
+        from base64 import b64encode
+
+        exact = b64encode(os.fsencode(name)).decode()
+    return {key: text, f"{key}Base64": exact}
+
+
+def mode_text(kind: str, mode: int) -> str:
+    """A mode as ls prints it: "drwxr-xr-x"."""
+    return stat.filemode(_TYPES[kind] | mode)
