@@ -40,7 +40,7 @@ PYTHON_ORDER: list[set[str]] = [
      "container_record", "mounted",
      "launcher", "supervisor", "inspection", "exporting", "garbage", "container_commit",
      "container_exec", "container_log", "container", "rewriting", "measuring"},
-    {"image"},
+    {"image", "image_filesystem"},
     {"container_store", "image_store", "image_removal", "fsck", "usage"},
     {"build", "analysis"},
     {"cli"},

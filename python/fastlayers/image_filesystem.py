@@ -1,0 +1,126 @@
+"""fsspec's view of the images of a store: fastlayers://IMAGE/PATH, read-only.
+
+fsspec finds this by its entry point; nothing else imports it.
+
+    with fsspec.open("fastlayers://debian:bookworm/etc/os-release") as file: ...
+"""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Any
+
+from fsspec import AbstractFileSystem
+
+from fastlayers.errors import FastlayersError, InvalidError, NotFoundError
+from fastlayers.image_path import ImagePath
+from fastlayers.store import Store
+
+if TYPE_CHECKING:
+    from fastlayers.image import Image
+
+_TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+
+
+class ImageFileSystem(AbstractFileSystem):  # type: ignore[misc]
+    """The images of the store at `root` (None: the default one) as directories. Where a path could
+    begin with several images, the shortest name counts. As in fsspec's local file system, `info`
+    follows symbolic links and `ls` does not."""
+
+    protocol = "fastlayers"
+    cachable = False  # names move to other images
+
+    def __init__(self, root: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._store = Store(root)
+        self._images: dict[str, ImagePath] = {}  # by ID: a table is opened once
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        """What is in a directory; of "" the names of all images."""
+        path = self._strip_protocol(path)
+        if not path:
+            tags = [tag for image in self._store.images() for tag in image.tags or (image.id,)]
+            found = [{"name": tag, "size": 0, "type": "directory"} for tag in tags]
+        else:
+            name, here = self._find(path)
+            if here.is_dir():
+                prefix = name + ("" if str(here) == "/" else str(here))
+                found = [_facts(f"{prefix}/{child.name}", child) for child in here.iterdir()]
+            else:
+                found = [self.info(path)]
+        return found if detail else [facts["name"] for facts in found]
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Of one path: name, type, size and what os.stat has; links have `destination`."""
+        path = self._strip_protocol(path)
+        if not path:
+            return {"name": "", "size": 0, "type": "directory"}
+        _, here = self._find(path)
+        try:
+            found = _facts(path, here)
+            if found["type"] == "link" and here.exists():
+                found.update(_facts(path, here.resolve()), islink=True)
+        except (NotFoundError, InvalidError) as error:
+            raise FileNotFoundError(str(error)) from None
+        return found
+
+    def modified(self, path: str) -> datetime:
+        """The modification time."""
+        return datetime.fromtimestamp(self.info(path)["mtime"], tz=UTC)
+
+    def ukey(self, path: str) -> str:
+        """What changes when the file does: the image's ID and the path."""
+        _, here = self._find(self._strip_protocol(path))
+        return f"{here!r}"
+
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> IO[bytes]:
+        if mode != "rb":
+            raise OSError(f"images are read-only: mode {mode!r}")
+        _, here = self._find(self._strip_protocol(path))
+        if here.is_dir():
+            raise IsADirectoryError(path)
+        try:
+            return here.open("rb")
+        except (NotFoundError, InvalidError) as error:
+            raise FileNotFoundError(str(error)) from None
+
+    def _find(self, path: str) -> tuple[str, ImagePath]:
+        """The name of the image that a path begins with, and what is left."""
+        parts = path.split("/")
+        for count in range(1, len(parts) + 1):
+            name = "/".join(parts[:count])
+            image = self._image(name)
+            if image is not None:
+                if image.id not in self._images:
+                    self._images[image.id] = image.path()
+                return name, self._images[image.id].joinpath(
+                    *(part for part in parts[count:] if part)
+                )
+        raise FileNotFoundError(f"no image of the store begins {path!r}")
+
+    def _image(self, name: str) -> Image | None:
+        try:
+            return self._store.try_image(name)
+        except FastlayersError:
+            return None
+
+
+def _facts(name: str, path: ImagePath) -> dict[str, Any]:
+    status = path.lstat()
+    kind = stat.S_IFMT(status.st_mode)
+    facts = {
+        "name": name,
+        "size": status.st_size,
+        "type": _TYPES.get(kind, "other"),
+        "islink": kind == stat.S_IFLNK,
+        "mode": status.st_mode,
+        "uid": status.st_uid,
+        "gid": status.st_gid,
+        "mtime": status.st_mtime,
+        "ino": status.st_ino,
+        "nlink": status.st_nlink,
+    }
+    if kind == stat.S_IFLNK:
+        facts["destination"] = path.readlink()
+    return facts
