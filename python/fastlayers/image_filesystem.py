@@ -56,7 +56,7 @@ class ImageFileSystem(AbstractFileSystem):  # type: ignore[misc]
         path = self._strip_protocol(path)
         if not path:
             return {"name": "", "size": 0, "type": "directory"}
-        _, here = self._find(path)
+        here = self._find(path)[1]
         try:
             found = _facts(path, here)
             if found["type"] == "link" and here.exists():
@@ -71,13 +71,13 @@ class ImageFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def ukey(self, path: str) -> str:
         """What changes when the file does: the image's ID and the path."""
-        _, here = self._find(self._strip_protocol(path))
+        here = self._find(self._strip_protocol(path))[1]
         return f"{here!r}"
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> IO[bytes]:
         if mode != "rb":
             raise OSError(f"images are read-only: mode {mode!r}")
-        _, here = self._find(self._strip_protocol(path))
+        here = self._find(self._strip_protocol(path))[1]
         if here.is_dir():
             raise IsADirectoryError(path)
         try:
