@@ -11,7 +11,7 @@ from ..measure import Cost
 from ..scenarios.answer import WrongAnswer
 from .engine import IMAGE, Engine
 from .growth import FLAT, LINEAR
-from .layers import END, box, write_big_file, write_empty_files, write_layers
+from .layers import END, FILES_PER_FOLDER, box, write_big_file, write_empty_files, write_layers
 
 MIB = 1 << 20
 
@@ -62,6 +62,9 @@ def _by_files(count: int, work: Path) -> dict[str, Cost]:
         layer.unlink()
         engine.in_image(str(count), "find /files -type f | wc -l")
         costs["run"] = engine.in_image("", "true")
+        found = f"{count + -(-count // FILES_PER_FOLDER) + 1}"
+        costs["du"] = engine.says(found, "du", "-d0", "--format={{.Files}}", IMAGE, "/files")
+        costs["layers"] = engine.says("0B", "layers", "--format={{.Wasted}}", IMAGE)
         engine.call("run", "--name", "work", IMAGE, "touch", "/changed")
         costs["commit"] = engine.call("commit", "work", "committed")
         engine.says("/changed", "run", "--rm", "committed", "ls", "/changed")
@@ -80,6 +83,10 @@ def _by_layers(count: int, work: Path) -> dict[str, Cost]:
         shutil.rmtree(layout)
         costs["run"] = engine.in_image(str(count), "ls /layers | wc -l")
         costs["history"] = engine.call("history", "-q", IMAGE)
+        blame = engine.call("blame", "--format={{.Layer}}", IMAGE, f"/layers/{count - 1}")
+        if blame.output.split() != [str(count).encode()]:
+            raise WrongAnswer(f"blame: {blame.output!r} instead of layer {count}")
+        costs["blame"] = blame
         costs["rmi"] = engine.call("rmi", IMAGE)
     return costs
 
@@ -161,6 +168,8 @@ CURVES = (
         (
             Action("import", LINEAR, LINEAR),
             Action("run", FLAT, FLAT),
+            Action("du", LINEAR, LINEAR),
+            Action("layers", LINEAR, LINEAR),
             Action("commit", LINEAR, LINEAR),
             Action("run committed", FLAT, FLAT),
             Action("rmi", LINEAR, LINEAR),
@@ -176,6 +185,7 @@ CURVES = (
             Action("load", LINEAR, LINEAR),
             Action("run", LINEAR, FLAT),
             Action("history", LINEAR, FLAT),
+            Action("blame", LINEAR, LINEAR),
             Action("rmi", LINEAR, FLAT),
         ),
         _by_layers,
