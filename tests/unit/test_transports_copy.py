@@ -219,7 +219,7 @@ def test_of_a_copy_that_fails_nothing_stays_in_a_layout(
     with pytest.raises(DigestMismatchError):
         copy(store, source, f"oci:{layout}:bad")
     os.close(other)
-    assert sorted(layout.rglob("*")) >= before
+    assert set(layout.rglob("*")) >= set(before)
     assert json.loads((layout / "index.json").read_bytes())["manifests"][1:] == []
 
 
