@@ -46,8 +46,11 @@ def steps(image: Image) -> list[tuple[str, bool]]:
 
 
 def contents(image: Image) -> list[tuple[Any, ...]]:
-    columns = ["path", "kind", "mode", "uid", "gid", "size", "mtime", "digest"]
-    return [tuple(row) for row in image.files()[columns].tolist()]
+    files = image.files()
+    columns = [files[name] for name in ("kind", "mode", "uid", "gid", "size", "xxh3")]
+    return list(
+        zip(files.paths(), files.times(), *(column.tolist() for column in columns), strict=True)
+    )
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,22 @@ def test_the_same_layer_is_the_same_blob(
     digests = set()
     for number in range(2):
         image = put(Store(str(tmp_path / f"store-{number}")), PLAIN)
-        digests.add(image.push(f"{registry.host}/{number}/app", compression=compression, level=1))  # type: ignore[arg-type]
+        digests.add(
+            image.push(
+                f"{registry.host}/{number}/app",
+                compression=compression,  # type: ignore[arg-type]
+                level=None if compression == "none" else 1,
+            )
+        )
     assert len(digests) == 1
     assert len(registry.blobs) == 3
+
+
+def test_what_is_not_compressed_has_no_level(registry: FakeRegistry, store: Store) -> None:
+    image = put(store, PLAIN)
+    with pytest.raises(InvalidError, match="has no level of compression"):
+        image.push(f"{registry.host}/app", compression="none", level=1)
+    assert sent(registry) == []
 
 
 def test_what_is_there_is_not_sent_again(registry: FakeRegistry, store: Store) -> None:

@@ -67,8 +67,6 @@ def copy(
             "only layers that go from the store or a docker archive to a registry are compressed: "
             "leave the compression and its level out"
         )
-    if compression == "none" and level is not None:
-        raise InvalidError("what is not compressed has no level of compression")
     if referrers:
         _check_referrers(source, target)
     if every_platform and "store" in (source.transport, target.transport):

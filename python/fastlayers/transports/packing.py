@@ -34,7 +34,11 @@ class Packing(NamedTuple):
     @classmethod
     def of(cls, image: Image | None, compression: str | None, level: int | None) -> Packing:
         """Checked. None is the compression's usual level; and gzip, but for an image of the store
-        that a registry has like this: it goes on as it is."""
+        that a registry has like this: it goes on as it is, unless a level is wanted."""
+        if compression == "none" and level is not None:
+            raise InvalidError("what is not compressed has no level of compression")
+        if compression is None and level is not None:
+            compression = "gzip"
         if compression is None:
             names = image.repo_digests if image is not None else ()
             known = image is not None and any(name.endswith(f"@{image.digest}") for name in names)
