@@ -234,9 +234,25 @@ def test_dupes_and_shared(play: Play, root: str) -> None:
     assert len(Store(root).files()) == 3
 
 
+def test_grep(play: Play, root: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert play("grep", "old:1", "^maria") == ["/etc/passwd:2:maria:x:1000:7::/:/bin/sh"]
+    assert play("grep", "old:1", "MARIA$", "-i") == ["/etc/group:2:staff:x:50:maria"]
+    assert play("grep", "old:1", "maria", "/etc/group", "-l") == ["/etc/group"]
+    assert play("grep", "old:1", "b.nary", "/bin") == ["/usr/bin/tool: binary file matches"]
+    assert play("grep", "old:1", "secret", "--name", "*.pem", "-l") == ["/home/maria/key.pem"]
+    (row,) = _rows(play("grep", "old:1", "^odd$", "--format", "json"))
+    assert (row["Number"], row["Line"], row["LineBase64"]) == (1, "odd", "")
+    # Across lines nothing matches, and deleted files are not searched.
+    for image, pattern in (("old:1", r"sh\nmaria"), ("new:1", "secret")):
+        assert main(["--root", root, "grep", image, pattern]) == 1
+    assert capfdbinary.readouterr() == (b"", b"")
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
+        (["grep", "new:1", "("], "not a regular expression: '(': missing )"),
+        (["grep", "new:1", "x", "/none"], "no such file in the image: '/none'"),
         (["ls", "new:1", "/none"], "no such file in the image: '/none'"),
         (["ls", "new:1", "/loop/x"], "too many symbolic links: '/loop/x'"),
         (["cat", "new:1", "/loop"], "too many symbolic links: '/loop'"),

@@ -277,6 +277,28 @@ def test_duplicates(memory_store: str, stacks: list[Stacks]) -> None:
     assert analysis.find_duplicates([*images, *images]) == found
 
 
+@examples(30)
+@given(
+    strategies.stacks(max_layers=2), st.sampled_from([b"x", b"^z+$", b"\\xff", b"[a-y]{3}", b"$"])
+)
+def test_search_contents(memory_store: str, stack: Stacks, pattern: bytes) -> None:
+    tree = stack_image.trees(stack)[-1]
+    image = stack_image.loaded(memory_store, stack)
+    wanted = []
+    for path in sorted(tree, key=lambda path: path.split(b"/")):
+        if tree[path].type != "file" or not tree[path].size:
+            continue
+        content = image.read(b"/" + path)
+        lines = content.removesuffix(b"\n").split(b"\n")
+        if b"\0" in content[:8192]:
+            lines = [b""] if any(re.search(pattern, line) for line in lines) else []
+            wanted += [(path, 0, line) for line in lines]
+        else:
+            wanted += [(path, n, x) for n, x in enumerate(lines, 1) if re.search(pattern, x)]
+    found = analysis.search_contents(image, pattern)
+    assert [(_shown(match.path), match.number, match.line) for match in found] == wanted
+
+
 def test_an_image_of_no_layers_and_of_empty_ones(memory_store: str) -> None:
     for stack in ([], [[]], [[], []]):
         image = stack_image.loaded(memory_store, stack, f"empty:{len(stack)}")

@@ -19,6 +19,7 @@ __all__ = [
     "find_hidden",
     "layer_changes",
     "layer_sharing",
+    "search_contents",
 ]
 
 TYPE_CHECKING = False
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fastlayers.analysis.changes import blame, layer_changes
     from fastlayers.analysis.comparison import compare
     from fastlayers.analysis.duplicate_files import find_duplicates
+    from fastlayers.analysis.grep import search_contents
     from fastlayers.analysis.search import Criteria, find, find_hidden
     from fastlayers.analysis.sharing import layer_sharing
     from fastlayers.analysis.sums import disk_usage
@@ -42,6 +44,7 @@ _HOMES = {
     "find_hidden": "search",
     "layer_changes": "changes",
     "layer_sharing": "sharing",
+    "search_contents": "grep",
 }
 
 

@@ -57,6 +57,7 @@ VERBS = {
     "find": "find",
     "flatten": "flatten",
     "fsck": "fsck",
+    "grep": "grep",
     "history": "history",
     "images": "images",
     "import": "import_",
