@@ -20,6 +20,7 @@ __all__ = [
     "FastlayersError",
     "HistoryStep",
     "Image",
+    "ImagePath",
     "Layer",
     "Result",
     "Store",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from fastlayers.container_options import ContainerOptions
     from fastlayers.errors import FastlayersError
     from fastlayers.image import Image, Layer
+    from fastlayers.image_path import ImagePath
     from fastlayers.oci.history import HistoryStep
     from fastlayers.result import Result
     from fastlayers.store import Store
@@ -46,6 +48,7 @@ _HOMES = {
     "FastlayersError": "errors",
     "HistoryStep": "oci.history",
     "Image": "image",
+    "ImagePath": "image_path",
     "Layer": "image",
     "Result": "result",
     "Store": "store",

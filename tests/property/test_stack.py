@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import given
 
-from fastlayers import Image
+from fastlayers import Image, analysis
 from fastlayers.analysis.stack import Stack
 from fastlayers.file_reader import table_of
 from tests import stack_image, strategies
@@ -117,3 +117,16 @@ def test_a_directory_that_is_named_as_it_was_is_no_change(memory_store: str) -> 
     for other in touched:
         _, events = _events(stack_image.loaded(memory_store, [[directory], [other]]))
         assert events[1] == {b"d": (True, True)}
+
+
+def test_what_is_hidden_behind_a_link_is_found(memory_store: str) -> None:
+    base = [_file(b"usr/bin/a", b"x"), Member(b"bin", "symlink", link=b"usr/bin")]
+    image = stack_image.loaded(memory_store, [base, [Member(b"usr/bin/.wh.a", "file")]])
+    for path in ("/bin", "/usr/bin", "/bin/a", "usr/./bin/a", "/"):
+        assert [h.path for h in analysis.find_hidden(image, analysis.Criteria(), path)] == [
+            "/usr/bin/a"
+        ]
+    replaced = [Member(b"usr/bin", "symlink", link=b"/other"), _file(b"other/b", b"y")]
+    image = stack_image.loaded(memory_store, [base, replaced, [Member(b"other/.wh.b", "file")]])
+    found = analysis.find_hidden(image, analysis.Criteria(kind="file"), "/usr/bin")
+    assert [h.path for h in found] == ["/other/b", "/usr/bin/a"]

@@ -10,8 +10,7 @@ import numpy as np
 
 from fastlayers.analysis.files import counted, files
 from fastlayers.analysis.stack import Stack
-from fastlayers.errors import FastlayersError, NotFoundError
-from fastlayers.file_reader import resolve, table_of
+from fastlayers.file_reader import table_of
 from fastlayers.oci.history import instructions
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def blame(image: Image, path: str | bytes) -> list[BlameStep]:
     Links on the way are followed, one at its end is what is meant. NotFoundError if no layer has
     the path."""
     stack = Stack.of(image)
-    number = _find(image, stack, os.fsencode(path))
+    number = stack.locate(table_of(image), os.fsencode(path))
     paths = stack.event_path
     inside = (paths >= number) & (paths < stack.end[number])
     total = len(image.layers)
@@ -96,22 +95,6 @@ def blame(image: Image, path: str | bytes) -> list[BlameStep]:
         for n, (added, modified, deleted) in enumerate(counts.tolist())
         if added or modified or deleted
     ]
-
-
-def _find(image: Image, stack: Stack, path: bytes) -> int:
-    parts = [part for part in path.split(b"/") if part not in (b"", b".")]
-    number = None if b".." in parts else stack.find(b"/".join(parts))
-    if number is None and parts:
-        *above, name = parts
-        try:
-            _, place = resolve(table_of(image), b"/".join(above))
-        except FastlayersError:
-            place = None
-        if place is not None and name != b"..":
-            number = stack.find(place + b"/" + name if place else name)
-    if number is None:
-        raise NotFoundError(f"no layer of the image has {os.fsdecode(path)!r}")
-    return number
 
 
 def _words(stack: Stack, number: int) -> dict[int, str]:

@@ -67,7 +67,8 @@ class Comparison:
 
 
 def compare(old: Image, new: Image) -> Comparison:
-    """What must change for `old` to become `new`; files in path order."""
+    """What must change for `old` to become `new`; files in path order. When the images were made
+    is no difference, and their layers are none if the files are the same."""
     before, after = _history(old), _history(new)
     same = 0
     while same < min(len(before), len(after)) and before[same] == after[same]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastlayers.analysis.files import KINDS, Files, files
 from fastlayers.analysis.stack import Stack
-from fastlayers.errors import InvalidError
+from fastlayers.errors import FastlayersError, InvalidError
 from fastlayers.file_reader import resolve, table_of
 
 if TYPE_CHECKING:
@@ -90,17 +90,23 @@ def find(image: Image, criteria: Criteria, path: str | bytes = "/") -> Files:
 
 
 def find_hidden(image: Image, criteria: Criteria, path: str | bytes = "/") -> list[Hidden]:
-    """The same of what is hidden, also where nothing is now; in path order."""
+    """The same of what is hidden, also where nothing is now; in path order. Of a link, what is
+    hidden where it leads to as well. NotFoundError if no layer has the path."""
     stack = Stack.of(image)
-    inside = b"/".join(part for part in os.fsencode(path).split(b"/") if part not in (b"", b"."))
-    number = stack.find(inside)
-    if number is None:
-        return []
+    merged = table_of(image)
+    starts = {stack.locate(merged, os.fsencode(path))}
+    try:
+        starts.add(stack.locate(merged, resolve(merged, os.fsencode(path))[1]))
+    except FastlayersError:
+        pass  # nothing is there now
     events = stack.hidden()
     rows = stack.rows[stack.before[events]]
     numbers = stack.path[stack.before[events]]
+    inside = np.zeros(len(events), dtype=bool)
+    for start in starts:
+        inside |= (numbers >= start) & (numbers < stack.end[start])
     chosen = criteria.select(rows)
-    chosen = chosen[(numbers[chosen] >= number) & (numbers[chosen] < stack.end[number])]
+    chosen = chosen[inside[chosen]]
     chosen = chosen[np.lexsort((stack.layer[events[chosen]], numbers[chosen]))]
     found = rows[chosen]
     by = stack.layer[events[chosen]].tolist()

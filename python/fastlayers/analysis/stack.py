@@ -6,6 +6,7 @@ layer after the other; a path has one number in all of them.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,8 @@ from fastlayers.analysis.files import (
     files,
     places,
 )
-from fastlayers.file_reader import deltas_of
+from fastlayers.errors import FastlayersError, NotFoundError
+from fastlayers.file_reader import deltas_of, resolve
 
 if TYPE_CHECKING:
     from fastlayers._core import Table
@@ -95,6 +97,22 @@ class Stack:
                 return middle
             low, high = (middle + 1, high) if _key(found) < wanted else (low, middle)
         return None
+
+    def locate(self, merged: Table, path: bytes) -> int:
+        """The number of a path as people write it: links on the way are followed in the image, one
+        at its end is what is meant. NotFoundError if no layer has it."""
+        parts = [part for part in path.split(b"/") if part not in (b"", b".")]
+        number = None if b".." in parts else self.find(b"/".join(parts))
+        if number is None and parts and parts[-1] != b"..":
+            *above, name = parts
+            try:
+                _, place = resolve(merged, b"/".join(above))
+                number = self.find(place + b"/" + name if place else name)
+            except FastlayersError:
+                pass  # what is on the way is no directory, or gone
+        if number is None:
+            raise NotFoundError(f"no layer of the image has {os.fsdecode(path)!r}")
+        return number
 
     def spelled(self, number: int) -> bytes:
         """The path with this number."""
