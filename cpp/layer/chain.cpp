@@ -90,12 +90,6 @@ std::optional<table::Table> ChainStore::find_table(const digest::ChainId& id,
   }
 }
 
-void ChainStore::save_table(const digest::ChainId& id, const char* name,
-                            table::Table& table) const {
-  sys::make_dirs(directory(id), 0755);
-  table.save(directory(id) + "/" + name);
-}
-
 table::Table ChainStore::fold(const Stack& stack, std::size_t count, bool save) const {
   const auto ids = chain_ids(stack);
   std::optional<table::Table> below;
@@ -108,7 +102,10 @@ table::Table ChainStore::fold(const Stack& stack, std::size_t count, bool save) 
     below = combine(table::apply, below ? &*below : nullptr, stack[done]);
   }
   if (!below) return empty_table();
-  if (changed && save) save_table(ids[count - 1], "table", *below);
+  if (changed && save) {
+    sys::make_dirs(directory(ids[count - 1]), 0755);
+    below->save(directory(ids[count - 1]) + "/table");
+  }
   return std::move(*below);
 }
 
@@ -125,7 +122,9 @@ std::vector<table::Table> ChainStore::deltas(const Stack& stack) const {
         below = table::merge(below ? &*below : nullptr, found[merged], builder());
       }
       delta = combine(table::resolve, below ? &*below : nullptr, stack[i]);
-      save_table(ids[i], "delta", *delta);
+      // Not synced: one that a power failure damaged is none.
+      sys::make_dirs(directory(ids[i]), 0755);
+      delta->save(directory(ids[i]) + "/delta", false);
     }
     found.push_back(std::move(*delta));
   }

@@ -92,7 +92,6 @@ class ChainStore {
   table::TableBuilder builder() const;
   table::Table fold(const Stack& stack, std::size_t count, bool save) const;
   std::optional<table::Table> find_table(const digest::ChainId& id, const char* name) const;
-  void save_table(const digest::ChainId& id, const char* name, table::Table& table) const;
   std::string device_path(const table::Table& table, std::uint32_t layer, bool side) const;
 
   LayerStore layers_;
