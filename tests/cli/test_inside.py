@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from fastlayers import Store
+from fastlayers import Store, analysis
 from fastlayers.cli import human, main
+from fastlayers.errors import UnsupportedError
 from tests import engine, stack_image
 from tests.tar_members import Member
 
@@ -302,7 +304,7 @@ def test_sizes_as_people_write_them(text: str, count: int | None) -> None:
     assert human.parse_size(text) == count
 
 
-def test_a_zero_copy_array_says_what_it_is(root: str, tmp_path: Path) -> None:
+def test_a_zero_copy_array_says_what_it_is(root: str) -> None:
     image = Store(root).image("new:1")
     files = image.files()
     assert not files.flags.writeable and not files.flags.owndata
@@ -310,6 +312,32 @@ def test_a_zero_copy_array_says_what_it_is(root: str, tmp_path: Path) -> None:
     assert type(files["size"]).__name__ == "ndarray"
     layer = image.layers[1].files()
     assert layer.paths().tolist()[2] == b"/etc/passwd" and layer["kind"].tolist()[0] == 6
-    frame = files.to_pandas()
-    assert frame.set_index("path")["size"][b"/new.txt"] == 3
-    assert files.to_arrow().column("kind").to_pylist()[0] == "directory"
+
+
+@pytest.mark.parametrize("package", ["pandas", "pyarrow"])
+def test_tables_of_other_packages(root: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Store(root).image("new:1").files()
+    convert = files.to_pandas if package == "pandas" else files.to_arrow
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, package, None)
+        with pytest.raises(UnsupportedError, match=f"^{package} is not installed: pip install"):
+            convert()
+    pytest.importorskip(package)
+    table = convert()
+    sizes = dict(zip(table["path"], table["size"], strict=True))
+    assert {bytes(getattr(path, "as_py", lambda path=path: path)()) for path in sizes} == set(
+        files.paths()
+    )
+    assert sum(int(str(size)) for size in sizes.values()) == int(files["size"].sum())
+
+
+def test_types_of_files_are_their_suffixes(tmp_path: Path) -> None:
+    names = [b"a.py", b"b.py", b"libx.so.1.2", b"liby.so", b"x.tar.gz", b".bashrc", b"dot.",
+             b"none", b"odd.\xff", b"1.5"]  # fmt: skip
+    stack = [[Member(name, "file", content=b"xy") for name in names]]
+    image = stack_image.loaded(str(tmp_path), stack, "types:1")
+    found = {u.name: (u.files, u.size) for u in analysis.disk_usage(image, by="type")}
+    assert found == {
+        ".py": (2, 4), ".so": (2, 4), ".gz": (1, 2), "file": (3, 6), ".\udcff": (1, 2),
+        ".5": (1, 2), "directory": (1, 0),
+    }  # fmt: skip

@@ -81,20 +81,25 @@ def _by_directory(part: Files, depth: int) -> list[Usage]:
 
 
 def _by_type(part: Files) -> list[Usage]:
-    sizes = np.where(counted(part), part["size"], 0).tolist()
-    totals: dict[str, list[int]] = {}
-    for name, kind, size in zip(part.names(), part["kind"].tolist(), sizes, strict=True):
-        entry = totals.setdefault(_suffix(name) if kind == FILE else KINDS[kind], [0, 0])
-        entry[0] += size
-        entry[1] += 1
-    return [Usage(name, size, many) for name, (size, many) in totals.items()]
-
-
-def _suffix(name: bytes) -> str:
-    """ ".py"; of the versions of a library ".so"; "file" if there is none."""
-    dot = name.rfind(b".")
-    if dot <= 0 or dot == len(name) - 1:
-        return "file"
-    if b".so." in name and name[dot + 1 :].isdigit():
-        return ".so"
-    return os.fsdecode(name[dot:])
+    """Files by their suffix: ".py"; of the versions of a library ".so"; "file" if there is none."""
+    is_file = part["kind"] == FILE
+    kinds, counts = np.unique(part["kind"][~is_file], return_counts=True)
+    found = [Usage(KINDS[kind], 0, int(many)) for kind, many in zip(kinds, counts, strict=True)]
+    files = part[is_file]
+    sizes = np.where(counted(part), part["size"], 0)[is_file]
+    totals: dict[bytes, list[int]] = {}
+    for name, size in zip(files.names().tolist(), sizes.tolist(), strict=True):
+        stem, _, suffix = name.rpartition(b".")
+        if not stem:
+            suffix = b""
+        elif suffix.isdigit() and b".so." in name:
+            suffix = b"so"
+        total = totals.get(suffix)
+        if total is None:
+            totals[suffix] = [size, 1]
+        else:
+            total[0] += size
+            total[1] += 1
+    for suffix, (size, many) in totals.items():
+        found.append(Usage("." + os.fsdecode(suffix) if suffix else "file", size, many))
+    return found
