@@ -94,6 +94,8 @@ def find_hidden(image: Image, criteria: Criteria, path: str | bytes = "/") -> li
     hidden where it leads to as well. NotFoundError if no layer has the path."""
     stack = Stack.of(image)
     merged = table_of(image)
+    if not image.layers and not os.fsencode(path).strip(b"/."):
+        return []  # the root is there, though no layer has it
     starts = {stack.locate(merged, os.fsencode(path))}
     try:
         starts.add(stack.locate(merged, resolve(merged, os.fsencode(path))[1]))
