@@ -10,6 +10,9 @@ namespace fastlayers::bindings {
 namespace {
 
 using Bind = std::tuple<std::string, std::string, bool, bool>;
+using TmpfsOptions = std::vector<std::pair<std::string, std::string>>;
+using Tmpfs = std::tuple<std::string, TmpfsOptions, bool, bool, bool>;
+using ImageMount = std::tuple<DiffIds, std::string>;
 
 // run::LaunchSpec with the root as the store names it.
 struct PyLaunchSpec {
@@ -18,6 +21,8 @@ struct PyLaunchSpec {
   std::string backend = "erofs";
   std::string network = "host";
   std::vector<Bind> binds;
+  std::vector<Tmpfs> tmpfs;
+  std::vector<ImageMount> images;
   bool discard = false;  // the container is removed when it ends
   run::LaunchSpec spec;
 };
@@ -28,18 +33,31 @@ run::Network parse_network(const std::string& name) {
   throw Error(ErrorKind::invalid, "network " + name + " not found: use host or none");
 }
 
-std::pair<int, std::string> launch(const PyLaunchSpec& request,
-                                   const std::function<void(int)>& started) {
-  const py::gil_scoped_release release;
+// What it needs of the store is built when it is missing.
+run::LaunchSpec to_spec(const PyLaunchSpec& request) {
   run::LaunchSpec spec = request.spec;
   spec.network = parse_network(request.network);
+  const layer::ChainStore chains(request.root);
+  const mount::Backend backend = mount::parse_backend(request.backend);
   for (const auto& [source, target, read_only, copy_up] : request.binds) {
     spec.binds.push_back({source, target, read_only, copy_up});
   }
-  spec.root = mount::container_root(layer::ChainStore(request.root), to_stack(request.diff_ids),
-                                    mount::parse_backend(request.backend), spec.directory,
+  for (const auto& [target, options, read_only, executable, set_uid] : request.tmpfs) {
+    spec.tmpfs.push_back({target, options, read_only, executable, set_uid});
+  }
+  for (const auto& [diff_ids, target] : request.images) {
+    spec.images.push_back({mount::image_root(chains, to_stack(diff_ids), backend), target});
+  }
+  spec.root = mount::container_root(chains, to_stack(request.diff_ids), backend, spec.directory,
                                     false);  // made read-only when its mount points exist
   spec.root.volatile_upper = request.discard;
+  return spec;
+}
+
+std::pair<int, std::string> launch(const PyLaunchSpec& request,
+                                   const std::function<void(int)>& started) {
+  const py::gil_scoped_release release;
+  const run::LaunchSpec spec = to_spec(request);
   const auto report = [&started](int pid) {
     const py::gil_scoped_acquire gil;
     if (started) started(pid);
@@ -128,6 +146,8 @@ void register_run(py::module_& module) {
       .def_readwrite("backend", &PyLaunchSpec::backend)
       .def_readwrite("network", &PyLaunchSpec::network)
       .def_readwrite("binds", &PyLaunchSpec::binds)
+      .def_readwrite("tmpfs", &PyLaunchSpec::tmpfs)
+      .def_readwrite("images", &PyLaunchSpec::images)
       .def("set_confinement", &set_confinement, py::arg("capabilities"),
            py::arg("no_new_privileges"), py::arg("filter"), py::arg("filter_flags"))
       .def_readwrite("discard", &PyLaunchSpec::discard);
@@ -143,6 +163,7 @@ void register_run(py::module_& module) {
   field(type, "interactive", &run::LaunchSpec::interactive);
   field(type, "privileged", &run::LaunchSpec::privileged);
   field(type, "read_only", &run::LaunchSpec::read_only);
+  field(type, "shm_bytes", &run::LaunchSpec::shm_bytes);
   field(type, "log", &run::LaunchSpec::log);
   field(type, "attach", &run::LaunchSpec::attach);
   field(type, "kill_with_parent", &run::LaunchSpec::kill_with_parent);

@@ -71,9 +71,10 @@ void prepare(const LaunchSpec& spec, Program& program) {
   if (spec.network == Network::none) sys::raise_loopback();
   sys::clear_file_mask();
 
-  const std::vector<Volume> volumes = open_volumes(spec);
+  std::vector<Volume> volumes = open_volumes(spec);
   const sys::Fd root = attach_root(spec);
-  const SystemMounts mounts = mount_system(root.get(), {spec.privileged, spec.hide_system});
+  const SystemMounts mounts =
+      mount_system(root.get(), {spec.privileged, spec.hide_system, spec.shm_bytes});
   attach_volumes(root.get(), volumes);
   const sys::Fd directory = open_or_create(
       root.get(), clean_path(spec.cwd, "the working directory"), TargetKind::directory);

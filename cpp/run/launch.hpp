@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mount/root.hpp"
@@ -28,7 +29,24 @@ struct BindMount {
   bool copy_up = false;  // a new, empty volume: first filled with what the image has at target
 };
 
+struct TmpfsMount {
+  std::string target;
+  // As the kernel names them: size, mode, uid, gid, nr_inodes, nr_blocks. Without a mode it has the
+  // one of the directory in whose place it is, or 1777.
+  std::vector<std::pair<std::string, std::string>> options;
+  bool read_only = false;
+  bool executable = false;  // programs in it can be executed
+  bool set_uid = false;     // and have their owner's rights
+};
+
+struct ImageMount {
+  mount::Root root;  // without an upper: it is mounted read-only
+  std::string target;
+};
+
 enum class Network { host, none };
+
+inline constexpr std::uint64_t kSharedMemoryBytes = std::uint64_t{64} << 20;  // Docker's
 
 struct LaunchSpec : ProcessSpec {
   mount::Root root;
@@ -38,6 +56,9 @@ struct LaunchSpec : ProcessSpec {
   Network network = Network::host;
   bool read_only = false;
   std::vector<BindMount> binds;
+  std::vector<TmpfsMount> tmpfs;
+  std::vector<ImageMount> images;
+  std::uint64_t shm_bytes = kSharedMemoryBytes;  // the size of /dev/shm
   bool hide_system = true;  // what tells of the host in /proc and /sys, or would steer it
   bool privileged = false;  // all the host's devices, and /sys to be written
   bool log = false;         // copy stdout and stderr to <directory>/log as well

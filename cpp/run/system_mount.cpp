@@ -117,7 +117,7 @@ void copy_devices(int host_fd, int dev_fd) {
   }
 }
 
-SystemMounts mount_dev(int root_fd, bool privileged) {
+SystemMounts mount_dev(int root_fd, const SystemMountOptions& options) {
   SystemMounts mounts;
   mounts.dev = new_mount("tmpfs", {{"mode", "755"}, {"size", "65536k"}}, sys::kNoSuid);
   attach(mounts.dev, open_system_point(root_fd, "dev"));
@@ -125,7 +125,7 @@ SystemMounts mount_dev(int root_fd, bool privileged) {
 
   std::vector<sys::Fd> devices;
   for (const Device& device : kDevices) devices.push_back(make_device(dev, device));
-  if (!privileged) sys::add_mount_flags(dev, sys::kNoDevices, false);
+  if (!options.privileged) sys::add_mount_flags(dev, sys::kNoDevices, false);
   for (std::size_t i = 0; i < devices.size(); ++i) {
     sys::attach_mount_at(devices[i].get(), dev, kDevices[i].name);
   }
@@ -135,9 +135,10 @@ SystemMounts mount_dev(int root_fd, bool privileged) {
       "devpts", {{"newinstance", nullptr}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
       sys::kNoSuid | sys::kNoExecute);
   mount_below(dev, "pts", mounts.devpts);
-  mount_below(dev, "shm", new_mount("tmpfs", {{"mode", "1777"}, {"size", "65536k"}}, kBare));
+  const std::string size = std::to_string(options.shm_bytes);
+  mount_below(dev, "shm", new_mount("tmpfs", {{"mode", "1777"}, {"size", size.c_str()}}, kBare));
   mount_below(dev, "mqueue", new_mount("mqueue", {}, kBare));
-  if (privileged) copy_devices(sys::open("/dev", O_RDONLY | O_DIRECTORY).get(), dev);
+  if (options.privileged) copy_devices(sys::open("/dev", O_RDONLY | O_DIRECTORY).get(), dev);
   return mounts;
 }
 
@@ -217,7 +218,7 @@ void mount_sys(int root_fd, int dev_fd, const SystemMountOptions& options) {
 }  // namespace
 
 SystemMounts mount_system(int root_fd, const SystemMountOptions& options) {
-  SystemMounts mounts = mount_dev(root_fd, options.privileged);
+  SystemMounts mounts = mount_dev(root_fd, options);
   mounts.is_new = true;
   mount_proc(root_fd, mounts.dev.get(), options.hide);
   mount_sys(root_fd, mounts.dev.get(), options);

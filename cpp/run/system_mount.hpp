@@ -9,6 +9,8 @@
 // any device.
 #pragma once
 
+#include <cstdint>
+
 #include "sys/fd.hpp"
 
 namespace fastlayers::run {
@@ -20,8 +22,9 @@ struct SystemMounts {
 };
 
 struct SystemMountOptions {
-  bool privileged = false;  // all of the host's devices are there; /sys can be written
-  bool hide = true;         // what Docker masks and makes read-only
+  bool privileged = false;      // all of the host's devices are there; /sys can be written
+  bool hide = true;             // what Docker masks and makes read-only
+  std::uint64_t shm_bytes = 0;  // the size of /dev/shm
 };
 
 // `root_fd` is attached in the calling thread's own mount namespace; the thread's children are in

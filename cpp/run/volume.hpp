@@ -1,6 +1,7 @@
-// Volumes: places of the host that are shown inside a container.
+// Volumes: places of the host, images and new file systems that are shown inside a container.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,14 @@
 namespace fastlayers::run {
 
 struct Volume {
-  sys::Fd mount;   // a detached copy of the source and of what is mounted below it
-  sys::Fd source;  // the source itself
-  std::string source_path;
-  std::string target;  // absolute and clean
+  sys::Fd mount;  // detached: a copy of the source and of what is mounted below it, or an image
+  std::optional<TmpfsMount> tmpfs;  // made when its place is known, instead of `mount`
+  std::string source_path;          // or what it is, for messages
+  std::string target;               // absolute and clean
   bool is_directory = false;
   bool create = true;  // the target, where it is missing
   bool copy_up = false;
+  bool is_kept = true;  // what is copied up must not be lost when power fails
 };
 
 // Opens the sources while the container's root is not mounted yet, so that a volume of a directory
@@ -26,6 +28,6 @@ struct Volume {
 std::vector<Volume> open_volumes(const LaunchSpec& spec);
 
 // Puts them in place; `root_fd` is the attached root of this thread's own mount namespace.
-void attach_volumes(int root_fd, const std::vector<Volume>& volumes);
+void attach_volumes(int root_fd, std::vector<Volume>& volumes);
 
 }  // namespace fastlayers::run

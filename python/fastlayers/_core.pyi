@@ -208,6 +208,10 @@ class LaunchSpec:
     privileged: bool  # all the host's devices; /sys can be written
     read_only: bool
     binds: list[tuple[str, str, bool, bool]]  # source, target, read_only, copy_up
+    # target, the kernel's options, read_only, executable, set_uid
+    tmpfs: list[tuple[str, list[tuple[str, str]], bool, bool, bool]]
+    images: list[tuple[list[str], str]]  # diff_ids, target: read-only
+    shm_bytes: int  # of /dev/shm
     log: bool
     discard: bool  # the upper is thrown away at the end: it need not reach the disk
     attach: bool
