@@ -1,9 +1,10 @@
-"""Volumes: what `-v` means, and where the data of a container outside its layers lies.
+"""Mounts of a container: what `-v`, `--mount` and `--tmpfs` mean, and where their data lies.
 
-    SOURCE:TARGET[:OPTIONS]   a directory or file of the host, or a volume's name
-    TARGET                    a volume of the container's own
+    -v SOURCE:TARGET[:OPTIONS]   a directory or file of the host, or a volume's name
+    -v TARGET                    a volume of the container's own
 
 Named volumes are ROOT/volumes/<name>; a container's own are in its directory, and go with it.
+`--mount` and `--tmpfs` are read in mount_option.
 """
 
 from __future__ import annotations
@@ -12,65 +13,104 @@ import os
 import posixpath
 
 from fastlayers.errors import InvalidError, UnsupportedError
-from fastlayers.host import make_directory
 from fastlayers.oci.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    Bind = tuple[str, str, bool, bool]  # source, target, read_only, copy_up
+BIND = "bind"
+VOLUME = "volume"
+ANONYMOUS = "anonymous"
+TMPFS = "tmpfs"
+IMAGE = "image"
 
+# What is left of a file's name beside the endings of its record and of that while it is written.
+LONGEST_VOLUME_NAME = 220
 _ALNUM = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 # What Docker accepts and what, on Linux with the default propagation, changes nothing.
 _WITHOUT_EFFECT = ("rw", "rprivate", "consistent", "cached", "delegated")
 _OTHER_PROPAGATION = ("private", "shared", "rshared", "slave", "rslave")
 
 
-class Volume(Frozen):
-    """One mount; `kind` is "bind" (`source` is a path), "volume" (a name) or "anonymous" (none)."""
+class Mount(Frozen):
+    """One mount. `kind` is BIND (`source` is a path), VOLUME (a name), ANONYMOUS (none), TMPFS
+    (none) or IMAGE (a name). `options` are a tmpfs's own: size, mode, uid, gid, nr_inodes, and
+    exec and suid where they are allowed. A bind that `must_exist` is never made."""
 
-    __slots__ = ("copy_up", "kind", "read_only", "source", "target")
+    __slots__ = ("copy_up", "kind", "must_exist", "options", "read_only", "source", "target")
 
     kind: str
     source: str
     target: str
     read_only: bool
     copy_up: bool
+    must_exist: bool
+    options: Mapping[str, str]
 
     def __init__(
-        self, kind: str, source: str, target: str, *, read_only: bool = False, copy_up: bool = True
+        self,
+        kind: str,
+        source: str,
+        target: str,
+        *,
+        read_only: bool = False,
+        copy_up: bool = True,
+        must_exist: bool = False,
+        options: Mapping[str, str] | None = None,
     ) -> None:
-        self._set(kind=kind, source=source, target=target, read_only=read_only, copy_up=copy_up)
+        self._set(
+            kind=kind,
+            source=source,
+            target=target,
+            read_only=read_only,
+            copy_up=copy_up,
+            must_exist=must_exist,
+            options=dict(options or {}),
+        )
 
     @classmethod
-    def parse(cls, text: str) -> Volume:
+    def parse(cls, text: str) -> Mount:
         """Reads the argument of -v."""
         parts = text.split(":")
         if len(parts) > 3 or not all(parts):
             raise InvalidError(f"invalid volume specification: '{text[:200]}'")
+        what = f"invalid volume specification: '{text[:200]}'"
         if len(parts) == 1:
-            return cls("anonymous", "", _target(text, parts[0]))
-        source, target = parts[0], _target(text, parts[1])
+            return cls(ANONYMOUS, "", check_target(parts[0], what))
+        source, target = parts[0], check_target(parts[1], what)
         options = parts[2].split(",") if len(parts) == 3 else []
         read_only, copies = _read_options(text, options)
         if source.startswith("/"):
-            return cls(
-                "bind", posixpath.normpath(source), target, read_only=read_only, copy_up=False
-            )
-        if len(source) < 2 or source[0] not in _ALNUM or source.strip(_ALNUM + "_.-"):
-            raise InvalidError(
-                f'create {source[:200]}: "{source[:200]}" includes invalid characters for a local '
-                'volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to '
-                "pass a host directory, use absolute path"
-            )
-        return cls("volume", source, target, read_only=read_only, copy_up=copies)
+            return cls(BIND, posixpath.normpath(source), target, read_only=read_only, copy_up=False)
+        return cls(VOLUME, check_volume_name(source), target, read_only=read_only, copy_up=copies)
 
 
 def absolute(text: str) -> str:
     """The argument of -v with a source that is relative to the working directory made absolute."""
     source, colon, rest = text.partition(":")
     return f"{os.path.abspath(source)}:{rest}" if colon and source.startswith(".") else text
+
+
+def check_volume_name(name: str) -> str:
+    """The name, if a volume may have it."""
+    if name[:1] in _ALNUM and not name.strip(_ALNUM + "_.-"):
+        if len(name) < 2:
+            raise InvalidError(
+                f"create {name}: volume name is too short, names should be at least two "
+                "alphanumeric characters"
+            )
+        if len(name) > LONGEST_VOLUME_NAME:
+            raise InvalidError(
+                f"create {name[:40]}...: volume name is too long, at most {LONGEST_VOLUME_NAME} "
+                "characters are possible"
+            )
+        return name
+    raise InvalidError(
+        f'create {name[:200]}: "{name[:200]}" includes invalid characters for a local '
+        'volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to '
+        "pass a host directory, use absolute path"
+    )
 
 
 def _read_options(text: str, options: list[str]) -> tuple[bool, bool]:
@@ -96,54 +136,40 @@ def _read_options(text: str, options: list[str]) -> tuple[bool, bool]:
     return read_only, copies
 
 
-def _target(text: str, path: str) -> str:
-    if "\0" in text:
-        raise InvalidError(f"volume contains a NUL byte: {text[:200]!r}")
+def check_target(path: str, what: str) -> str:
+    """A place inside, made clean; `what` begins the complaint."""
+    if "\0" in path:
+        raise InvalidError(f"{what}: the path contains a NUL byte")
     if not path.startswith("/"):
         raise InvalidError(
-            f"invalid volume specification: '{text[:200]}': "
-            f"invalid mount path: '{path[:200]}' mount path must be absolute"
+            f"{what}: invalid mount path: '{path[:200]}' mount path must be absolute"
         )
     target = "/" + posixpath.normpath(path).lstrip("/")
     if target == "/":
-        raise InvalidError(
-            f"invalid volume specification: '{text[:200]}': destination can't be '/'"
-        )
+        raise InvalidError(f"{what}: destination can't be '/'")
     return target
 
 
-def resolve(asked: Iterable[str], of_image: Iterable[str]) -> list[Volume]:
+def resolve(asked: Iterable[Mount], of_image: Iterable[str]) -> list[Mount]:
     """All mounts of a container, those of the image included where nothing else is mounted;
     what is mounted inside another mount comes after it."""
-    volumes: dict[str, Volume] = {}
-    for text in asked:
-        volume = Volume.parse(text)
-        if volume.target in volumes:
-            raise InvalidError(f"Duplicate mount point: {volume.target}")
-        volumes[volume.target] = volume
+    mounts: dict[str, Mount] = {}
+    for mount in asked:
+        if mount.target in mounts:
+            raise InvalidError(f"Duplicate mount point: {mount.target}")
+        mounts[mount.target] = mount
     for path in of_image:
-        target = _target(path, posixpath.join("/", path))
-        volumes.setdefault(target, Volume("anonymous", "", target))
-    return sorted(volumes.values(), key=lambda volume: (volume.target.count("/"), volume.target))
+        target = check_target(posixpath.join("/", path), f"volume of the image '{path[:200]}'")
+        mounts.setdefault(target, Mount(ANONYMOUS, "", target))
+    return sorted(mounts.values(), key=lambda mount: (mount.target.count("/"), mount.target))
 
 
-def source_path(volume: Volume, number: int, root: str, directory: str) -> str:
-    """Where the data of a container's mount lies; `number` counts its mounts."""
-    if volume.kind == "bind":
-        return volume.source
-    if volume.kind == "volume":
-        return os.path.join(root, "volumes", volume.source)
-    return os.path.join(directory, "volumes", str(number))
-
-
-def binds(volumes: Iterable[Volume], root: str, directory: str) -> list[Bind]:
-    """The mounts as the launcher takes them; sources that are missing are made."""
-    found: list[Bind] = []
-    for number, volume in enumerate(volumes):
-        source = source_path(volume, number, root, directory)
-        if not os.path.exists(source):
-            if volume.kind != "bind":
-                make_directory(os.path.dirname(source), 0o700)
-            make_directory(source)
-        found.append((source, volume.target, volume.read_only, volume.copy_up))
-    return found
+def source_path(mount: Mount, number: int, root: str, directory: str) -> str:
+    """Where the data of a container's mount lies, "" if nowhere; `number` counts its mounts."""
+    if mount.kind == BIND:
+        return mount.source
+    if mount.kind == VOLUME:
+        return os.path.join(root, "volumes", mount.source)
+    if mount.kind == ANONYMOUS:
+        return os.path.join(directory, "volumes", str(number))
+    return ""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 from fastlayers.confinement import security_options
+from fastlayers.container_mount import Mount, absolute
 from fastlayers.errors import InvalidError, UnsupportedError
 from fastlayers.limits import Limits
 from fastlayers.names import check_name
 from fastlayers.oci import fields
 from fastlayers.oci.frozen import Frozen
-from fastlayers.volume import Volume, absolute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ class ContainerOptions(Frozen):
     tty          a terminal inside;  interactive: standard input stays open
     network      "host", or "none" for a network namespace of its own with nothing in it
     volumes      "SOURCE:TARGET[:ro]" or "TARGET"; a source that is no path is a volume's name
+    mounts       what --mount takes: "type=tmpfs,dst=/x,tmpfs-size=1m"
+    tmpfs        "TARGET" or "TARGET:OPTIONS", new file systems in memory
+    shm_size     bytes of /dev/shm; 0: 64 MiB
     privileged   all capabilities, all the host's devices, no seccomp filter, nothing hidden
     security_opt "no-new-privileges", "seccomp=unconfined" or "seccomp=FILE" (read now),
                  "systempaths=unconfined"
@@ -57,11 +60,14 @@ class ContainerOptions(Frozen):
         "interactive",
         "labels",
         "limits",
+        "mounts",
         "name",
         "network",
         "privileged",
         "read_only",
         "security_opt",
+        "shm_size",
+        "tmpfs",
         "tty",
         "user",
         "volumes",
@@ -80,6 +86,9 @@ class ContainerOptions(Frozen):
     read_only: bool
     network: str
     volumes: tuple[str, ...]
+    mounts: tuple[str, ...]
+    tmpfs: tuple[str, ...]
+    shm_size: int
     cap_add: tuple[str, ...]
     cap_drop: tuple[str, ...]
     privileged: bool
@@ -103,6 +112,9 @@ class ContainerOptions(Frozen):
         read_only: bool = False,
         network: str = "host",
         volumes: Sequence[str] = (),
+        mounts: Sequence[str] = (),
+        tmpfs: Sequence[str] = (),
+        shm_size: int = 0,
         cap_add: Sequence[str] = (),
         cap_drop: Sequence[str] = (),
         privileged: bool = False,
@@ -126,6 +138,9 @@ class ContainerOptions(Frozen):
             read_only=read_only,
             network=_check_network(network),
             volumes=tuple(absolute(volume) for volume in _words("volumes", volumes)),
+            mounts=_mounts(_words("mounts", mounts)),
+            tmpfs=_words("tmpfs", tmpfs),
+            shm_size=_check_shm_size(shm_size),
             cap_add=_capabilities("CapAdd", _words("cap_add", cap_add)),
             cap_drop=_capabilities("CapDrop", _words("cap_drop", cap_drop)),
             privileged=privileged,
@@ -134,8 +149,17 @@ class ContainerOptions(Frozen):
             labels={_text("label", k): _text("label", v) for k, v in (labels or {}).items()},
             limits=limits or Limits(),
         )
-        for volume in self.volumes:
-            Volume.parse(volume)
+        self.asked_mounts()
+
+    def asked_mounts(self) -> list[Mount]:
+        """What is to be mounted, besides the image's volumes."""
+        found = [Mount.parse(volume) for volume in self.volumes]
+        if self.mounts or self.tmpfs:
+            from fastlayers.mount_option import parse_mount, tmpfs_mounts
+
+            found += [parse_mount(mount) for mount in self.mounts]
+            found += tmpfs_mounts(self.tmpfs)
+        return found
 
     def to_json(self) -> Json:
         """The options as a JSON object."""
@@ -163,6 +187,9 @@ class ContainerOptions(Frozen):
             read_only=fields.flag(document, "read_only", _WHAT),
             network=fields.text(document, "network", _WHAT) or "host",
             volumes=fields.strings(document, "volumes", _WHAT) or (),
+            mounts=fields.strings(document, "mounts", _WHAT) or (),
+            tmpfs=fields.strings(document, "tmpfs", _WHAT) or (),
+            shm_size=fields.size(document, "shm_size", _WHAT) if "shm_size" in document else 0,
             cap_add=fields.strings(document, "cap_add", _WHAT) or (),
             cap_drop=fields.strings(document, "cap_drop", _WHAT) or (),
             privileged=fields.flag(document, "privileged", _WHAT),
@@ -194,6 +221,20 @@ def check_workdir(path: str) -> str:
             f"the working directory '{path[:200]}' is invalid, it needs to be an absolute path"
         )
     return _text("workdir", path)
+
+
+def _mounts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if not texts:
+        return ()
+    from fastlayers.mount_option import absolute_mount
+
+    return tuple(absolute_mount(text) for text in texts)
+
+
+def _check_shm_size(size: int) -> int:
+    if size < 0:
+        raise InvalidError("SHM size can not be less than 0")
+    return size
 
 
 def _capabilities(option: str, names: tuple[str, ...]) -> tuple[str, ...]:

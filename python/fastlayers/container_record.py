@@ -10,17 +10,20 @@ from __future__ import annotations
 import os
 
 from fastlayers.container_config import command_line, merge, require_command
+from fastlayers.container_mount import BIND, IMAGE, Mount, resolve
 from fastlayers.container_options import ContainerOptions
 from fastlayers.container_state import StateFile
-from fastlayers.errors import CorruptError, UnsupportedError
+from fastlayers.errors import CorruptError, InvalidError, UnsupportedError
 from fastlayers.host import host_error, read_file, write_file
 from fastlayers.oci import fields, timestamp
 from fastlayers.oci.digest import is_hex
+from fastlayers.oci.frozen import Frozen
 from fastlayers.oci.runtime import RuntimeConfig
-from fastlayers.volume import Volume, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastlayers.image import Image
     from fastlayers.oci.fields import Json
     from fastlayers.store import Store
@@ -31,6 +34,19 @@ _FILE = "config.json"
 _WHAT = "container config"
 # A container may write as much as it likes into its own labels and environment.
 _LIMIT_BYTES = 64 << 20
+
+
+class MountedImage(Frozen):
+    """An image that a container has mounted, as it was when the container was made."""
+
+    __slots__ = ("diff_ids", "id", "manifest_digest")
+
+    id: str
+    manifest_digest: str
+    diff_ids: tuple[str, ...]
+
+    def __init__(self, id: str, manifest_digest: str, diff_ids: tuple[str, ...]) -> None:
+        self._set(id=id, manifest_digest=manifest_digest, diff_ids=diff_ids)
 
 
 class ContainerRecord:
@@ -45,6 +61,7 @@ class ContainerRecord:
         "image_id",
         "image_name",
         "manifest_digest",
+        "mounted_images",
         "name",
         "options",
         "path",
@@ -65,6 +82,8 @@ class ContainerRecord:
         self.diff_ids = fields.strings(record, "diff_ids", _WHAT) or ()
         self.runtime = RuntimeConfig(fields.mapping(record, "config", _WHAT))
         self.options = ContainerOptions.from_json(fields.mapping(record, "options", _WHAT))
+        # What is mounted of other images, by the names that were asked for.
+        self.mounted_images = mounted_images(record)
         self.state_file = StateFile(directory)
         words = command_line(self.runtime)
         self.path = words[0] if words else ""
@@ -104,9 +123,14 @@ class ContainerRecord:
         return self.options.interactive
 
     @property
-    def volumes(self) -> list[Volume]:
+    def mounts(self) -> list[Mount]:
         """Its mounts, those of the image's VOLUMEs included."""
-        return resolve(self.options.volumes, self.runtime.volumes)
+        return resolve(self.options.asked_mounts(), self.runtime.volumes)
+
+    @property
+    def image_ids(self) -> set[str]:
+        """The images it needs: its own, and those it has mounted."""
+        return {self.image_id, *(image.id for image in self.mounted_images.values())}
 
     @property
     def upper(self) -> str:
@@ -144,7 +168,8 @@ def new_record(
     runtime = merge(image.config.runtime, options)
     if needs_command:
         require_command(command_line(runtime))
-    resolve(options.volumes, runtime.volumes)
+    mounts = resolve(options.asked_mounts(), runtime.volumes)
+    _check_sources(mounts)
     return {
         "version": 1,
         "id": _new_id(),
@@ -155,7 +180,41 @@ def new_record(
         "diff_ids": list(image.config.diff_ids),
         "config": runtime.to_json(),
         "options": options.to_json(),
+        "mounted_images": [
+            _mounted_image(image.store, mount.source) for mount in mounts if mount.kind == IMAGE
+        ],
     }
+
+
+def mounted_images(record: Json) -> dict[str, MountedImage]:
+    """What a record says of the images that are mounted, by name."""
+    return {
+        fields.text(one, "name", _WHAT): MountedImage(
+            fields.text(one, "id", _WHAT),
+            fields.text(one, "manifest", _WHAT),
+            fields.strings(one, "diff_ids", _WHAT) or (),
+        )
+        for one in fields.objects(record, "mounted_images", _WHAT)
+    }
+
+
+def _mounted_image(store: Store, name: str) -> Json:
+    image = store.image(name)
+    return {
+        "name": name,
+        "id": image.id,
+        "manifest": image.digest,
+        "diff_ids": list(image.config.diff_ids),
+    }
+
+
+def _check_sources(mounts: Sequence[Mount]) -> None:
+    for mount in mounts:
+        if mount.kind == BIND and mount.must_exist and not os.path.exists(mount.source):
+            raise InvalidError(
+                f'invalid mount config for type "bind": bind source path does not exist: '
+                f"{mount.source}"
+            )
 
 
 def write_directory(directory: str, root_owner: tuple[int, int, int]) -> None:

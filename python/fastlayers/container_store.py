@@ -6,6 +6,7 @@ import os
 
 from fastlayers._core import remove_tree, root_owner
 from fastlayers.container import Container
+from fastlayers.container_mount import VOLUME
 from fastlayers.container_record import (
     is_id_prefix,
     new_record,
@@ -16,6 +17,7 @@ from fastlayers.container_record import (
 from fastlayers.errors import ConflictError, InvalidError, NotFoundError
 from fastlayers.host import make_directory, sync_directory
 from fastlayers.names import check_name
+from fastlayers.oci import fields
 from fastlayers.oci.digest import HEX_LENGTH
 from fastlayers.oci.timestamp import to_ns
 from fastlayers.process import may_have_cgroups
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from fastlayers.container import ContainerOptions
     from fastlayers.image import Image
+    from fastlayers.lock import FileLock
+    from fastlayers.oci.fields import Json
     from fastlayers.store import Store
 
 
@@ -67,32 +71,60 @@ def create_container(
     sync: bool,
 ) -> Container:
     """See Store.create_container."""
-    record = new_record(image, options, image_name, needs_command)
+    # Locked, so that the image's layers stay until the record that names them can be found.
+    with store.working():
+        record = new_record(image, options, image_name, needs_command)
+        store.prepare_chain(image.config.diff_ids, image.digest)
+        lock = _hold_volumes(store, options)
+        try:
+            return _publish(store, record, options.name or "", sync)
+        finally:
+            if lock is not None:
+                lock.release()
+
+
+def _hold_volumes(store: Store, options: ContainerOptions) -> FileLock | None:
+    """Makes the volumes that a new container names; they stay while the lock is held."""
+    names = [mount.source for mount in options.asked_mounts() if mount.kind == VOLUME]
+    if not names:
+        return None
+    from fastlayers.volume_store import make_missing, volumes_lock
+
+    lock = volumes_lock(store)
+    lock.acquire()
+    try:
+        make_missing(store, names, {})
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def _publish(store: Store, record: Json, name: str, sync: bool) -> Container:
+    """Makes the container's directory, and has it appear with its name."""
     container_id = str(record["id"])
     directory = os.path.join(store.containers_directory, container_id)
+    diff_ids = fields.strings(record, "diff_ids", "container config") or ()
 
     def complete(chosen: str) -> None:
         record["name"] = chosen
         write_record(prepared, record, sync)
 
-    # Locked, so that the image's layers stay until the record that names them can be found.
-    with store.working():
-        store.prepare_chain(image.config.diff_ids, image.digest)
-        make_directory(store.containers_directory, 0o700)
-        prepared = os.path.join(store.containers_directory, f".{container_id}.new")
-        try:
-            write_directory(prepared, root_owner(store.root, list(image.config.diff_ids)))
-            store.names.publish(options.name or "", container_id, prepared, complete)
-            if sync:
-                sync_directory(store.containers_directory)
-                store.names.sync()
-            return Container(store, directory, record)
-        except BaseException:  # an interrupt as well: then nobody knows of the container
+    make_directory(store.containers_directory, 0o700)
+    prepared = os.path.join(store.containers_directory, f".{container_id}.new")
+    try:
+        write_directory(prepared, root_owner(store.root, list(diff_ids)))
+        store.names.publish(name, container_id, prepared, complete)
+        if sync:
+            sync_directory(store.containers_directory)
+            store.names.sync()
+        return Container(store, directory, record)
+    except BaseException:  # an interrupt as well: then nobody knows of the container
+        remove_tree(prepared)
+        if os.path.isdir(directory):
+            store.names.retire(str(record["name"]), container_id, prepared)
             remove_tree(prepared)
-            if os.path.isdir(directory):
-                store.names.retire(str(record["name"]), container_id, prepared)
-                remove_tree(prepared)
-            raise
+        raise
 
 
 def rename_container(store: Store, container: Container, name: str) -> None:

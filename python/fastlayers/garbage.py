@@ -7,7 +7,7 @@ import time
 
 from fastlayers import _core
 from fastlayers._core import remove_tree
-from fastlayers.container_record import read_record
+from fastlayers.container_record import mounted_images, read_record
 from fastlayers.container_state import StateFile
 from fastlayers.errors import CorruptError, LimitError, NotFoundError, UnsupportedError
 from fastlayers.host import host_error, list_directory, unlink
@@ -16,6 +16,7 @@ from fastlayers.mounted import mounted_manifests
 from fastlayers.oci import digest as digests
 from fastlayers.oci import document, fields
 from fastlayers.oci.document import DOCUMENT_LIMIT, ImageConfig, Index
+from fastlayers.volume_store import sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,10 +62,13 @@ class Live:
         return live
 
     def add_container(self, record: fields.Json) -> None:
-        """What a container needs: its image's documents, and its layers in any case."""
+        """What a container needs: its images' documents, and their layers in any case."""
         diff_ids = fields.strings(record, "diff_ids", "container config") or ()
         self.add_layers(tuple(digests.validate(diff_id) for diff_id in diff_ids))
         self.add(fields.text(record, "manifest", "container config"))
+        for image in mounted_images(record).values():
+            self.add_layers(tuple(digests.validate(diff_id) for diff_id in image.diff_ids))
+            self.add(image.manifest_digest)
 
     def add(self, digest: str, depth: int = 0) -> None:
         """What a manifest or an index needs."""
@@ -119,6 +123,7 @@ def collect(store: Store) -> int:
         if name.startswith("."):  # being made or removed when something died
             remove_tree(os.path.join(store.containers_directory, name))
     store.names.sweep()
+    sweep(store)
     _sweep_half_written(store)
     freed = remove_partial(store, _PARTIAL_SECONDS)
     blobs = os.path.join(store.root, "blobs", "sha256")

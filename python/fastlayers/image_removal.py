@@ -33,7 +33,7 @@ class Removal:
         self._text = text
         self._by_name = by_name  # or by ID
         self._force = force
-        self._users = [user for user in containers if user.image_id == image.id]
+        self._users = [user for user in containers if image.id in user.image_ids]
         self._is_same_image = is_same_image
         self._entries: list[Descriptor] = []  # of this image
         self.actions: list[str] = []

@@ -206,7 +206,7 @@ def prune_images(
     store: Store, *, all: bool, matches: Callable[[Image], bool] | None
 ) -> tuple[list[str], int]:
     """See Store.prune_images."""
-    used = {container.image_id for container in store.containers(all=True)}
+    used = {needed for one in store.containers(all=True) for needed in one.image_ids}
     actions: list[str] = []
     for image in store.images():
         if image.id in used or (not all and (image.names or image.repo_digests)):

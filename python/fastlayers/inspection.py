@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
+from fastlayers.container_mount import ANONYMOUS, BIND, TMPFS, VOLUME, source_path
 from fastlayers.container_state import CREATED, RUNNING
+from fastlayers.mount_option import parse_mount, tmpfs_mounts
 from fastlayers.network_file import HOSTNAME, HOSTS, RESOLV_CONF
 from fastlayers.oci.timestamp import ZERO
-from fastlayers.volume import source_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fastlayers.container import Container
+    from fastlayers.container_mount import Mount
     from fastlayers.container_options import ContainerOptions
     from fastlayers.image import Image
     from fastlayers.oci.document import Descriptor, ImageConfig
@@ -114,7 +116,10 @@ def inspect_container(container: Container) -> dict[str, Any]:
         "ExecIDs": None,
         "HostConfig": {
             "Binds": [text for text in options.volumes if ":" in text] or None,
+            "Mounts": _asked_mounts(options),
             "NetworkMode": options.network,
+            "ShmSize": options.shm_size or 64 << 20,
+            "Tmpfs": dict(text.partition(":")[::2] for text in options.tmpfs) or None,
             "AutoRemove": options.auto_remove,
             "Memory": options.limits.memory,
             "MemorySwap": options.limits.memory_swap or 2 * options.limits.memory,
@@ -198,19 +203,46 @@ def _state(container: Container) -> dict[str, Any]:
 
 
 def _mounts(container: Container) -> list[dict[str, Any]]:
+    """Those of --tmpfs are not among them, as in Docker's."""
     mounts = []
-    for number, volume in enumerate(container.volumes):
-        source = source_path(volume, number, container.store.root, container.directory)
-        mount: dict[str, Any] = {
-            "Type": "bind" if volume.kind == "bind" else "volume",
-            "Source": source,
-            "Destination": volume.target,
-            "Mode": "ro" if volume.read_only else "",
-            "RW": not volume.read_only,
-            "Propagation": "rprivate" if volume.kind == "bind" else "",
+    of_tmpfs_flag = {mount.target for mount in tmpfs_mounts(container.options.tmpfs)}
+    for number, mount in enumerate(container.mounts):
+        if mount.target in of_tmpfs_flag:
+            continue
+        source = source_path(mount, number, container.store.root, container.directory)
+        about: dict[str, Any] = {
+            "Type": "volume" if mount.kind == ANONYMOUS else mount.kind,
+            "Source": source or mount.source,
+            "Destination": mount.target,
+            "Mode": "ro" if mount.read_only else "",
+            "RW": not mount.read_only,
+            "Propagation": "rprivate" if mount.kind == BIND else "",
         }
-        if volume.kind != "bind":
-            mount["Name"] = volume.source or f"{container.id}-{number}"
-            mount["Driver"] = "local"
-        mounts.append(mount)
+        if mount.kind in (ANONYMOUS, VOLUME):
+            about["Name"] = mount.source or f"{container.id}-{number}"
+            about["Driver"] = "local"
+        mounts.append(about)
     return mounts
+
+
+def _asked_mounts(options: ContainerOptions) -> list[dict[str, Any]] | None:
+    """What --mount asked for, as the API has it."""
+    return [_asked_mount(parse_mount(text)) for text in options.mounts] or None
+
+
+def _asked_mount(mount: Mount) -> dict[str, Any]:
+    about: dict[str, Any] = {"Type": "volume" if mount.kind == ANONYMOUS else mount.kind}
+    if mount.source:
+        about["Source"] = mount.source
+    about["Target"] = mount.target
+    if mount.read_only:
+        about["ReadOnly"] = True
+    if mount.kind in (ANONYMOUS, VOLUME) and not mount.copy_up:
+        about["VolumeOptions"] = {"NoCopy": True}
+    if mount.kind == TMPFS and mount.options:
+        size, mode = mount.options.get("size"), mount.options.get("mode")
+        about["TmpfsOptions"] = {
+            **({"SizeBytes": int(size)} if size else {}),
+            **({"Mode": int(mode, 8)} if mode else {}),
+        }
+    return about

@@ -10,11 +10,11 @@ from fastlayers.confinement import confine
 from fastlayers.container_config import process_env
 from fastlayers.container_state import CREATED, EXITED, RUNNING, State
 from fastlayers.errors import FastlayersError, LaunchError
+from fastlayers.mount_plan import plan_mounts
 from fastlayers.mounted import refuse_mounted
 from fastlayers.network_file import write_network_files
 from fastlayers.oci import timestamp
 from fastlayers.process import may_have_cgroups, start_time
-from fastlayers.volume import binds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def launch_spec(
     spec.tty = options.tty
     spec.interactive = streams.interactive
     spec.read_only = options.read_only
-    spec.binds = binds(container.volumes, store.root, container.directory)
+    spec.shm_bytes = options.shm_size or spec.shm_bytes
+    plan_mounts(spec, container)
     # A container that nobody watches and that goes when it ends leaves no log behind.
     spec.log = not (options.auto_remove and streams.attach)
     spec.attach = streams.attach

@@ -18,7 +18,7 @@ from fastlayers.oci.reference import familiar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fastlayers.analysis.files import Files
     from fastlayers.backend import Backend
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastlayers.oci.document import Descriptor, ImageConfig, Manifest
     from fastlayers.transports import Progress
     from fastlayers.usage import Usage
+    from fastlayers.volume import Volume
 
 _SYSTEM_ROOT = "/var/lib/fastlayers"
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -260,6 +261,38 @@ class Store:
         from fastlayers import container_store
 
         return container_store.prune_containers(self, matches)
+
+    # Volumes
+
+    def volumes(self) -> list[Volume]:
+        """The volumes that have names of their own, sorted by these."""
+        from fastlayers import volume_store
+
+        return volume_store.volumes(self)
+
+    def volume(self, name: str) -> Volume:
+        """The volume of that name; NotFoundError if there is none."""
+        from fastlayers import volume_store
+
+        return volume_store.find_volume(self, name)
+
+    def create_volume(self, name: str = "", *, labels: Mapping[str, str] | None = None) -> Volume:
+        """Makes a volume; without a name it gets a random one, and counts as anonymous. One that
+        is there already stays as it is. InvalidError if no volume may have the name."""
+        from fastlayers import volume_store
+
+        return volume_store.create_volume(self, name, labels or {})
+
+    def prune_volumes(
+        self, *, all: bool = False, matches: Callable[[Volume], bool] | None = None
+    ) -> tuple[list[str], int]:
+        """Removes anonymous volumes, or with `all` every one, that no container has mounted and
+        that `matches` accepts. Returns their names and the bytes freed."""
+        from fastlayers import volume_store
+
+        return volume_store.prune_volumes(self, all=all, matches=matches)
+
+    # All of it
 
     def usage(self) -> Usage:
         """What images, containers and volumes take on the disk, and what of it could go."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 
 from fastlayers import _core
+from fastlayers.container_mount import ANONYMOUS, VOLUME, source_path
 from fastlayers.errors import FastlayersError
 from fastlayers.garbage import Live
 from fastlayers.host import list_directory
 from fastlayers.oci.frozen import Frozen
+from fastlayers.volume_store import volumes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def _images(store: Store, containers: list[Container]) -> Kind:
     """Blobs and what is derived of them, as allocated. What only images without a container need
     could go."""
     images = store.images()
-    used_ids = {container.image_id for container in containers}
+    used_ids = {image_id for container in containers for image_id in container.image_ids}
     used = Live(store)
     for image in images:
         if image.id in used_ids:
@@ -66,6 +68,9 @@ def _images(store: Store, containers: list[Container]) -> Kind:
     for container in containers:
         used.add(container.manifest_digest)
         used.add_layers(container.diff_ids)
+        for mounted in container.mounted_images.values():
+            used.add(mounted.manifest_digest)
+            used.add_layers(mounted.diff_ids)
     size = reclaimable = 0
     for folders, needed in (
         (("blobs", "sha256"), used.blobs),
@@ -99,21 +104,32 @@ def _containers(containers: list[Container]) -> Kind:
 
 
 def _volumes(store: Store, containers: list[Container]) -> Kind:
-    used = {
-        volume.source
-        for container in containers
-        for volume in container.volumes
-        if volume.kind == "volume"
-    }
-    directory = os.path.join(store.root, "volumes")
-    names = list_directory(directory)
-    sizes = {name: _core.upper_size(os.path.join(directory, name)) for name in names}
-    return Kind(
-        len(names),
-        sum(name in used for name in names),
-        sum(sizes.values()),
-        sum(size for name, size in sizes.items() if name not in used),
-    )
+    """Those with names, and the containers' own, which are always in use."""
+    count = active = size = reclaimable = 0
+    used = set()
+    for container in containers:
+        for number, mount in enumerate(container.mounts):
+            if mount.kind == VOLUME:
+                used.add(mount.source)
+            elif mount.kind == ANONYMOUS:
+                path = source_path(mount, number, store.root, container.directory)
+                if os.path.isdir(path):
+                    count, active, size = count + 1, active + 1, size + _content(path)
+    for volume in volumes(store):
+        taken = volume.size()
+        count, size = count + 1, size + taken
+        if volume.name in used:
+            active += 1
+        else:
+            reclaimable += taken
+    return Kind(count, active, size, reclaimable)
+
+
+def _content(path: str) -> int:
+    try:
+        return _core.upper_size(path)
+    except FastlayersError:  # removed meanwhile
+        return 0
 
 
 def allocated(path: str) -> int:

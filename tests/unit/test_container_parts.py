@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from fastlayers import network_file, volume
+from fastlayers import network_file
 from fastlayers.container_config import command_line, merge, process_env, require_command
+from fastlayers.container_mount import Mount, resolve, source_path
 from fastlayers.container_options import ContainerOptions
 from fastlayers.container_state import State, StateFile
 from fastlayers.errors import ConflictError, InvalidError, UnsupportedError
@@ -126,16 +127,31 @@ def test_options_survive_being_written_down(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     options = ContainerOptions(
-        name="n1", command=["a"], entrypoint=[], env=["A=1"], user="", tty=True, volumes=["./s:/t"]
+        name="n1",
+        command=["a"],
+        entrypoint=[],
+        env=["A=1"],
+        user="",
+        tty=True,
+        volumes=["./s:/t"],
+        mounts=['type=bind,"src=./a,b",dst=/u'],
+        tmpfs=["/v:size=1m"],
+        shm_size=5,
     )
     again = ContainerOptions.from_json(options.to_json())
     assert again.to_json() == options.to_json()
     assert again.volumes == (f"{tmp_path}/s:/t",)
+    assert again.mounts == (f'type=bind,"src={tmp_path}/a,b",dst=/u',)
+    assert (again.tmpfs, again.shm_size) == (("/v:size=1m",), 5)
+    assert [mount.target for mount in again.asked_mounts()] == ["/t", "/u", "/v"]
     assert (again.entrypoint, again.user, again.workdir) == ((), "", None)
 
 
-def test_mounts_are_ordered_and_cover_those_of_the_image(tmp_path: Path) -> None:
-    found = volume.resolve(["named:/data/deep", "/h:/data:ro", "/own"], ["/data", "img"])
+def test_mounts_are_ordered_and_cover_those_of_the_image() -> None:
+    def asked(*volumes: str) -> list[Mount]:
+        return [Mount.parse(text) for text in volumes]
+
+    found = resolve(asked("named:/data/deep", "/h:/data:ro", "/own"), ["/data", "img"])
     assert [(v.kind, v.target) for v in found] == [
         ("bind", "/data"),
         ("anonymous", "/img"),
@@ -143,15 +159,18 @@ def test_mounts_are_ordered_and_cover_those_of_the_image(tmp_path: Path) -> None
         ("volume", "/data/deep"),
     ]
     with pytest.raises(InvalidError, match="Duplicate mount point: /x"):
-        volume.resolve(["/a:/x", "/b:/x/"], [])
-    found = volume.resolve([f"{tmp_path}/new:/a:ro", "vol:/b:nocopy", "/c"], [])
-    assert volume.binds(found, str(tmp_path / "root"), str(tmp_path / "box")) == [
-        (f"{tmp_path}/new", "/a", True, False),
-        (f"{tmp_path}/root/volumes/vol", "/b", False, False),
-        (f"{tmp_path}/box/volumes/2", "/c", False, True),
+        resolve(asked("/a:/x", "/b:/x/"), [])
+    found = resolve(asked("/new:/a:ro", "vol:/b:nocopy", "/c"), [])
+    assert [source_path(v, number, "/root", "/box") for number, v in enumerate(found)] == [
+        "/new",
+        "/root/volumes/vol",
+        "/box/volumes/2",
     ]
-    assert (tmp_path / "new").is_dir()
-    assert (tmp_path / "box/volumes/2").is_dir()
+    assert [(v.read_only, v.copy_up) for v in found] == [
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
 
 
 def test_random_names_are_names() -> None:

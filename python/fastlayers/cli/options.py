@@ -6,6 +6,7 @@ import os
 
 from fastlayers.cli.command import Call, VerbError
 from fastlayers.cli.flags import Flag
+from fastlayers.errors import FastlayersError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,32 @@ def _check_env(text: str) -> str:
 
 def _check_label(text: str) -> str:
     return f"invalid label '{text}': empty name" if text[:1] in ("", "=") else ""
+
+
+def _check_mount(text: str) -> str:
+    from fastlayers.mount_option import read_fields
+
+    try:
+        read_fields(text)
+    except FastlayersError as error:
+        return str(error)
+    return ""
+
+
+def _check_size(text: str) -> str:
+    try:
+        _size(text)
+    except FastlayersError as error:
+        return str(error)
+    return ""
+
+
+def _size(text: str) -> int:
+    if not text:
+        return 0
+    from fastlayers.limits import parse_bytes
+
+    return parse_bytes(text)
 
 
 ENV_FLAGS = (
@@ -47,6 +74,14 @@ FLAGS = (
         "Swap limit equal to memory plus swap: '-1' to enable unlimited swap",
         value_name="bytes",
     ),
+    Flag(
+        "mount",
+        "",
+        "list",
+        "Attach a filesystem mount to the container",
+        value_name="mount",
+        check=_check_mount,
+    ),
     Flag("name", "", "string", "Assign a name to the container"),
     Flag("network", "", "string", 'Network of the container ("host", "none")', default="host"),
     Flag("pids-limit", "", "int", "Tune container pids limit (set -1 for unlimited)", default=0),
@@ -63,6 +98,8 @@ FLAGS = (
     Flag("read-only", "", "bool", "Mount the container's root filesystem as read only"),
     Flag("rm", "", "bool", "Remove the container and its anonymous volumes when it exits"),
     Flag("security-opt", "", "list", "Security Options"),
+    Flag("shm-size", "", "string", "Size of /dev/shm", value_name="bytes", check=_check_size),
+    Flag("tmpfs", "", "list", "Mount a tmpfs directory"),
     Flag("tty", "t", "bool", "Allocate a pseudo-TTY"),
     Flag("user", "u", "string", "Username or UID (format: <name|uid>[:<group|gid>])"),
     Flag("volume", "v", "list", "Bind mount a volume"),
@@ -97,6 +134,9 @@ def container_options(call: Call) -> ContainerOptions:
         read_only=flags.enabled("read-only"),
         network=flags.text("network"),
         volumes=flags.all("volume"),
+        mounts=flags.all("mount"),
+        tmpfs=flags.all("tmpfs"),
+        shm_size=_size(flags.text("shm-size")),
         cap_add=flags.all("cap-add"),
         cap_drop=flags.all("cap-drop"),
         privileged=flags.enabled("privileged"),

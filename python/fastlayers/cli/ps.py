@@ -191,7 +191,8 @@ def _image_name(store: Store, container: Container, *, full: bool) -> str:
 def _mounts(container: Container, *, full: bool) -> Iterator[str]:
     for mount in container.inspect().get("Mounts") or ():
         name = mount.get("Name") or mount.get("Source", "")
-        yield name if full else human.shorten(name, _MOUNT_WIDTH)
+        if name:  # a tmpfs has none
+            yield name if full else human.shorten(name, _MOUNT_WIDTH)
 
 
 def _status(state: State) -> str:
