@@ -18,6 +18,9 @@ IMAGE = {
 CONTAINER = {"Id": "c" * 64, "Name": "/box", "Config": {"Entrypoint": None}}
 
 
+VOLUME: dict[str, Any] = {"Name": "data", "Driver": "local", "Labels": None}
+
+
 class FakeStore:
     def image(self, name: str) -> Any:
         if name not in ("ubuntu", "both"):
@@ -31,6 +34,11 @@ class FakeStore:
         if name not in ("box", "both"):
             raise NotFoundError(f"No such container: {name}")
         return SimpleNamespace(inspect=lambda: dict(CONTAINER), size=lambda: 7, image_id="x")
+
+    def volume(self, name: str) -> Any:
+        if name not in ("data", "both"):
+            raise NotFoundError(f"get {name}: no such volume")
+        return SimpleNamespace(inspect=lambda: dict(VOLUME))
 
 
 def inspect(*argv: str, path: str = "inspect") -> int:
@@ -53,6 +61,10 @@ def test_types_and_groups_choose(capsys: pytest.CaptureFixture[str]) -> None:
     for path, argv in (("image inspect", ("both",)), ("inspect", ("--type", "image", "both"))):
         assert inspect(*argv, path=path) == 0
         assert json.loads(capsys.readouterr().out) == [IMAGE]
+    assert inspect("both", path="volume inspect") == 0
+    assert json.loads(capsys.readouterr().out) == [VOLUME]
+    assert inspect("data") == 0
+    assert json.loads(capsys.readouterr().out) == [VOLUME]
     with pytest.raises(CommandError, match='unknown type: "foo": must be one of "container"'):
         inspect("--type", "foo", "x")
 

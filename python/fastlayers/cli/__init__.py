@@ -143,6 +143,15 @@ GROUPS = {
         "umount": "umount",
     },
     "system": {"df": "df", "fsck": "fsck", "info": "info", "prune": "system_prune"},
+    "volume": {
+        "create": "volume_create",
+        "inspect": "inspect",
+        "list": "volume_ls",
+        "ls": "volume_ls",
+        "prune": "volume_prune",
+        "remove": "volume_rm",
+        "rm": "volume_rm",
+    },
 }
 
 # What remains to be done when the command has ended and its errors are printed.

@@ -13,6 +13,7 @@ _GROUP_SUMMARIES = {
     "container": "Manage containers",
     "image": "Manage images",
     "system": "Manage fastlayers",
+    "volume": "Manage volumes",
 }
 # The second spellings, which the list of a group leaves out.
 _ALSO = frozenset(("list", "ps", "remove"))

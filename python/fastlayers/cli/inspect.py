@@ -1,4 +1,4 @@
-"""`inspect`, `container inspect`, `image inspect`: everything there is to say, as JSON."""
+"""`inspect`, and that of `container`, `image` and `volume`: everything there is to say, as JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "[OPTIONS] NAME|ID [NAME|ID...]",
-    "Return low-level information on containers and images",
+    "Return low-level information on containers, images and volumes",
     (
         Flag(
             "format",
@@ -47,7 +47,7 @@ COMMAND = Command(
     arguments=(1, None),
 )
 
-_TYPES = ("container", "image")
+_TYPES = ("container", "image", "volume")
 # Fields that are lists and maps even when there is nothing in them: templates print them as such.
 _LISTS = frozenset(
     ("Binds", "Cmd", "Entrypoint", "Env", "Mounts", "OnBuild", "RepoDigests", "RepoTags", "Shell")
@@ -63,7 +63,7 @@ def run(call: Call) -> int:
         raise CommandError(f'unknown type: "{wanted}": must be one of {names}')
     format = call.flags.text("format")
     template = _template(format)
-    find = {"": _any, "container": _container, "image": _image}[wanted]
+    find = {"": _any, "container": _container, "image": _image, "volume": _volume}[wanted]
     found, errors = _find_all(call, find)
     if template is not None:
         for about in found:
@@ -115,10 +115,14 @@ def _image(store: Store, name: str, with_size: bool) -> dict[str, object]:
     return image_or_remote(store, name).inspect()
 
 
+def _volume(store: Store, name: str, with_size: bool) -> dict[str, object]:
+    return store.volume(name).inspect()
+
+
 def _any(store: Store, name: str, with_size: bool) -> dict[str, object]:
     if name.startswith("docker://"):  # no container's name, and the registry says why not
         return _image(store, name, with_size)
-    for find in (_container, _image):
+    for find in (_container, _image, _volume):
         try:
             return find(store, name, with_size)
         except NotFoundError:

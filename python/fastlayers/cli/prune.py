@@ -1,4 +1,4 @@
-"""`container prune`, `image prune`, `system prune`: removes what is not in use, after asking."""
+"""What the prunes share: the question before, the filters, what is said afterwards."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from fastlayers.errors import InvalidError
 if TYPE_CHECKING:
     from fastlayers.container import Container
     from fastlayers.image import Image
+    from fastlayers.volume import Volume
 
-    Matches = Callable[[Container | Image], bool]
+    Matches = Callable[[Container | Image | Volume], bool]
 
 _FORCE = Flag("force", "f", "bool", "Do not prompt for confirmation")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -50,7 +51,7 @@ def matches(call: Call) -> Matches:
     filters = Filters(call.flags.all("filter"), ("until", "label", "label!"))
     until = [_until(text) for text in filters.values("until")]
 
-    def accepts(thing: Container | Image) -> bool:
+    def accepts(thing: Container | Image | Volume) -> bool:
         created = moment.parse(thing.created) or 0.0
         if any(created > limit for limit in until):
             return False
