@@ -106,9 +106,7 @@ void keep(blob::CompressedReader& reader, const std::string& root,
       on_bytes(out.size());
     }
   }
-  sys::sync_file(out.fd());
-  blobs.publish(out, reader.digest().hash);
-  sys::sync_dir(blobs.directory());
+  blobs.sync_and_publish(out, reader.digest().hash);
 }
 
 }  // namespace

@@ -72,6 +72,12 @@ void BlobStore::publish(BlobWriter& writer, const digest::Hash256& hash) const {
   sys::link_file(writer.file_, path(hash));
 }
 
+void BlobStore::sync_and_publish(BlobWriter& writer, const digest::Hash256& hash) const {
+  sys::sync_file(writer.fd());
+  publish(writer, hash);
+  sys::sync_dir(directory_);
+}
+
 void BlobStore::sync() const {
   const sys::Fd directory = sys::open(directory_, O_RDONLY | O_DIRECTORY);
   sys::sync_file_system(directory.get());
@@ -93,9 +99,7 @@ digest::Digest BlobStore::put(Bytes bytes) const {
   if (has(digest.hash) && is_intact(digest, bytes.size())) return digest;
   BlobWriter out = writer();
   out.write(bytes);
-  sys::sync_file(out.fd());
-  publish(out, digest.hash);
-  sys::sync_dir(directory_);
+  sync_and_publish(out, digest.hash);
   return digest;
 }
 

@@ -61,6 +61,8 @@ class BlobStore {
   std::optional<BlobWriter> partial(const digest::Hash256& hash) const;
   // The bytes must already be on disk (sync()); `hash` is their SHA-256.
   void publish(BlobWriter& writer, const digest::Hash256& hash) const;
+  // The same of bytes that are not on disk yet; they and the name are when this returns.
+  void sync_and_publish(BlobWriter& writer, const digest::Hash256& hash) const;
   void sync() const;  // one syncfs for everything written so far
 
   digest::Digest put(Bytes bytes) const;

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/profile.hpp"
+#include "diff/member.hpp"
 #include "digest/xxh3.hpp"
 #include "sys/file.hpp"
 #include "tar/text.hpp"
@@ -68,8 +69,10 @@ class Squasher {
   void run() {
     // An inode that is changed is so under each of its names.
     std::vector<bool> changed_group(top_.link_groups() + 1);
-    compare([&](std::size_t i) { changed_group[top_[i].link_group] = true; }, [](std::size_t) {},
-            [](std::size_t) {});
+    if (top_.link_groups() > 0) {
+      compare([&](std::size_t i) { changed_group[top_[i].link_group] = true; }, [](std::size_t) {},
+              [](std::size_t) {});
+    }
     changed_group[0] = false;
     compare([&](std::size_t i) { add(i); },
             [&](std::size_t i) {
@@ -123,11 +126,7 @@ class Squasher {
     const std::string_view path = below_->path(entry);
     const std::string directory(path.substr(0, entry.name_offset));
     if (!directory.empty()) add(*top_.find(path.substr(0, directory.size() - 1)));
-    tar::Header header;
-    header.path = directory + ".wh." + std::string(below_->name(entry));
-    header.mode = 0600;
-    writer_.member(header);
-    writer_.end_member();
+    write_marker(writer_, directory + ".wh." + std::string(below_->name(entry)));
   }
 
   void write(std::size_t index) {
@@ -139,17 +138,11 @@ class Squasher {
     header.gid = e.gid;
     header.mtime_sec = e.mtime_sec;
     header.mtime_nsec = e.mtime_nsec;
-    if (epoch_ && header.mtime_sec >= *epoch_) {
-      header.mtime_sec = *epoch_;
-      header.mtime_nsec = 0;
-    }
+    clamp_time(header, epoch_);
     if (e.link_group != 0) {
       const auto [first, is_new] = first_names_.try_emplace(e.link_group, index);
       if (!is_new) {
-        header.type = tar::kHardlink;
-        header.link_target = top_.path(top_[first->second]);
-        writer_.member(header);
-        writer_.end_member();
+        write_hard_link(writer_, header, std::string(top_.path(top_[first->second])));
         return;
       }
     }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "diff/member.hpp"
 #include "sys/file.hpp"
 #include "sys/node.hpp"
 #include "tar/text.hpp"
@@ -49,18 +50,12 @@ void TreeTar::add(const tree::Found& found) {
   header.gid = status.st_gid;
   header.mtime_sec = status.st_mtim.tv_sec;
   header.mtime_nsec = static_cast<std::uint32_t>(status.st_mtim.tv_nsec);
-  if (epoch_ && header.mtime_sec >= *epoch_) {
-    header.mtime_sec = *epoch_;
-    header.mtime_nsec = 0;
-  }
+  clamp_time(header, epoch_);
   if (!S_ISDIR(status.st_mode) && status.st_nlink > 1) {
     const auto [first, is_new] =
         first_names_.try_emplace({status.st_dev, status.st_ino}, found.path);
     if (!is_new) {
-      header.type = tar::kHardlink;
-      header.link_target = first->second;
-      writer_.member(header);
-      writer_.end_member();
+      write_hard_link(writer_, header, first->second);
       return;
     }
   }
@@ -115,15 +110,6 @@ void TreeTar::add_file(tar::Header& header, const tree::Found& found) {
     }
   });
   zeros_until(size);
-  writer_.end_member();
-}
-
-void TreeTar::add_marker(const std::string& path) {
-  tar::Header header;
-  header.path = path;
-  header.type = tar::kFile;
-  header.mode = 0600;
-  writer_.member(header);
   writer_.end_member();
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "diff/member.hpp"
 #include "tar/writer.hpp"
 #include "tree/walker.hpp"
 
@@ -22,8 +23,7 @@ class TreeTar {
       : writer_(out), epoch_(epoch) {}
 
   void add(const tree::Found& found);
-  // An empty regular file: a whiteout or an opaque mark.
-  void add_marker(const std::string& path);
+  void add_marker(const std::string& path) { write_marker(writer_, path); }
   void finish() { writer_.finish(); }
 
  private:

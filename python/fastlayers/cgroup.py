@@ -28,6 +28,8 @@ _FREEZE_SECONDS = 10.0
 _REMOVE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.001
 _ROUNDS = 100
+# What goes into a group's file to let it run and to hold it, in version 2 and in version 1.
+_FREEZER_WORDS = {"cgroup.freeze": ("0", "1"), "freezer.state": ("THAWED", "FROZEN")}
 
 
 class Hierarchies:
@@ -94,11 +96,10 @@ def create(container_id: str, limits: Limits) -> list[str]:
                 _inherit_cpuset(path)
             for name, value in settings:
                 _write(path, name, value)
-    except OSError as error:
+    except BaseException as error:
         remove(container_id)
-        raise host_error("cannot limit what the container uses", error) from None
-    except BaseException:
-        remove(container_id)
+        if isinstance(error, OSError):
+            raise host_error("cannot limit what the container uses", error) from None
         raise
     return list(groups)
 
@@ -132,7 +133,7 @@ def _settings(
 
 
 def _memory(hierarchies: Hierarchies, limits: Limits) -> list[tuple[str, str]]:
-    swap = limits.memory_swap or 2 * limits.memory  # memory and swap together; -1: any
+    swap = limits.memory_and_swap
     if hierarchies.is_unified("memory"):
         most = "max" if swap < 0 else str(swap - limits.memory)
         return [("memory.max", str(limits.memory)), ("memory.swap.max", most)]
@@ -164,8 +165,7 @@ def _inherit_cpuset(path: str) -> None:
 
 def freeze(container_id: str, first_pid: int) -> None:
     """Holds all processes of a container still until `thaw`. HostError if that does not work."""
-    hierarchies = Hierarchies()
-    group = hierarchies.freezer(container_id)
+    group = Hierarchies().freezer(container_id)
     try:
         _make(group)
         for _ in range(_ROUNDS):
@@ -176,26 +176,25 @@ def freeze(container_id: str, first_pid: int) -> None:
             for pid in outside:
                 with contextlib.suppress(ProcessLookupError):
                     _write(group, "cgroup.procs", str(pid))
-        _set_frozen(group, bool(hierarchies.unified), True)
+        if not _set_frozen(group, True):
+            raise UnsupportedError("this kernel cannot freeze a cgroup")
         deadline = time.monotonic() + _FREEZE_SECONDS
         while not _is_frozen(group):
             if time.monotonic() > deadline:
                 raise HostError("the container's processes do not come to rest")
             time.sleep(_PAUSE_SECONDS)
-    except OSError as error:
+    except BaseException as error:
         thaw(container_id)
-        raise host_error("cannot pause the container", error) from None
-    except BaseException:
-        thaw(container_id)
+        if isinstance(error, OSError):
+            raise host_error("cannot pause the container", error) from None
         raise
 
 
 def thaw(container_id: str) -> None:
     """Ends what freeze() began; nothing if it did not."""
-    hierarchies = Hierarchies()
-    for group in hierarchies.existing(container_id):
+    for group in Hierarchies().existing(container_id):
         with contextlib.suppress(FileNotFoundError):
-            _set_frozen(group, os.path.exists(os.path.join(group, "cgroup.freeze")), False)
+            _set_frozen(group, False)
 
 
 def is_frozen(container_id: str) -> bool:
@@ -203,11 +202,13 @@ def is_frozen(container_id: str) -> bool:
     return any(_is_frozen(group) for group in Hierarchies().existing(container_id))
 
 
-def _set_frozen(group: str, unified: bool, frozen: bool) -> None:
-    if unified:
-        _write(group, "cgroup.freeze", str(int(frozen)))
-    elif os.path.exists(os.path.join(group, "freezer.state")):
-        _write(group, "freezer.state", "FROZEN" if frozen else "THAWED")
+def _set_frozen(group: str, frozen: bool) -> bool:
+    """Whether the group can be frozen at all."""
+    for name, words in _FREEZER_WORDS.items():
+        if os.path.exists(os.path.join(group, name)):
+            _write(group, name, words[frozen])
+            return True
+    return False
 
 
 def _is_frozen(group: str) -> bool:

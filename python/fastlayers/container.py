@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from fastlayers import launcher
-from fastlayers.container_config import override_env, require_command
-from fastlayers.container_options import ContainerOptions, check_workdir, env_entries
+from fastlayers.container_config import override, require_command
+from fastlayers.container_options import ContainerOptions
 from fastlayers.container_record import ContainerRecord
 from fastlayers.container_state import RUNNING, State
 from fastlayers.errors import ConflictError, HostError, NotFoundError
@@ -18,7 +18,7 @@ __all__ = ["Container", "ContainerOptions", "State"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO, Any
 
     from fastlayers.container_log import Piece
@@ -125,29 +125,16 @@ class Container(ContainerRecord):
         With `capture` the result holds what was written, else this process's standard streams are
         used. ConflictError if the container runs.
         """
-        values: dict[str, object] = {"Env": override_env(self.runtime.env, env_entries(env))}
-        if user is not None:
-            values["User"] = user
-        if workdir is not None:
-            values["WorkingDir"] = check_workdir(workdir)
-        runtime = self.runtime.replace(values)
+        runtime = override(self.runtime, env=env, user=user, workdir=workdir)
         argv = require_command(ContainerOptions(command=command).command or ())
 
-        def start(stdin_fd: int, stdout_fd: int, stderr_fd: int) -> int:
+        def start(streams: launcher.Streams) -> int:
             lock = self._try_lock()
             if lock is None:
                 raise self._busy()
-            streams = launcher.Streams(
-                interactive=not capture or bool(stdin),
-                stdin_fd=stdin_fd,
-                stdout_fd=stdout_fd,
-                stderr_fd=stderr_fd,
-            )
             return self._run(lock, runtime, argv, streams)
 
-        from fastlayers import result
-
-        return result.capture(start, stdin) if capture else result.Result(start(0, 1, 2))
+        return _captured(start, stdin, capture)
 
     def exec(
         self,
@@ -168,16 +155,9 @@ class Container(ContainerRecord):
         used. ConflictError unless the container runs; CommandNotFoundError and NotExecutableError
         as for `start`.
         """
-        from fastlayers import result
         from fastlayers.container_exec import execute
 
-        def run(stdin_fd: int, stdout_fd: int, stderr_fd: int) -> int:
-            streams = launcher.Streams(
-                interactive=not capture or bool(stdin),
-                stdin_fd=stdin_fd,
-                stdout_fd=stdout_fd,
-                stderr_fd=stderr_fd,
-            )
+        def run(streams: launcher.Streams) -> int:
             return execute(
                 self,
                 command,
@@ -188,7 +168,7 @@ class Container(ContainerRecord):
                 privileged=privileged,
             )
 
-        return result.capture(run, stdin) if capture else result.Result(run(0, 1, 2))
+        return _captured(run, stdin, capture)
 
     def _run(
         self,
@@ -412,6 +392,25 @@ class Container(ContainerRecord):
     def discard(self) -> None:
         """Removes its directory; for the process that holds the lock."""
         self.store.discard_container(self)
+
+
+def _captured(run: Callable[[launcher.Streams], int], stdin: bytes, capture: bool) -> Result:
+    """Runs with streams that are captured, or with this process's own."""
+    from fastlayers import result
+
+    def with_descriptors(stdin_fd: int, stdout_fd: int, stderr_fd: int) -> int:
+        return run(
+            launcher.Streams(
+                interactive=not capture or bool(stdin),
+                stdin_fd=stdin_fd,
+                stdout_fd=stdout_fd,
+                stderr_fd=stderr_fd,
+            )
+        )
+
+    if capture:
+        return result.capture(with_descriptors, stdin)
+    return result.Result(with_descriptors(0, 1, 2))
 
 
 class _Held:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 
+from fastlayers.container_options import check_workdir, env_entries
 from fastlayers.errors import InvalidError
 from fastlayers.oci.runtime import RuntimeConfig, split_env
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fastlayers.container_options import ContainerOptions
 
@@ -40,6 +41,22 @@ def merge(image: RuntimeConfig, options: ContainerOptions) -> RuntimeConfig:
     if options.workdir is not None:
         values["WorkingDir"] = options.workdir
     return image.replace(values)
+
+
+def override(
+    runtime: RuntimeConfig,
+    *,
+    env: Mapping[str, str] | Sequence[str],
+    user: str | None,
+    workdir: str | None,
+) -> RuntimeConfig:
+    """A container's config for one command: None is for what stays."""
+    values: dict[str, object] = {"Env": override_env(runtime.env, env_entries(env))}
+    if user is not None:
+        values["User"] = user
+    if workdir is not None:
+        values["WorkingDir"] = check_workdir(workdir)
+    return runtime.replace(values)
 
 
 def override_env(below: Iterable[str], entries: Iterable[str]) -> list[str]:

@@ -6,11 +6,12 @@ import os
 
 from fastlayers import _core
 from fastlayers.confinement import confine
-from fastlayers.container_config import override_env, process_env, require_command
-from fastlayers.container_options import ContainerOptions, check_workdir, env_entries
+from fastlayers.container_config import override, require_command
+from fastlayers.container_options import ContainerOptions
 from fastlayers.container_state import RUNNING
 from fastlayers.errors import ConflictError
 from fastlayers.host import host_error
+from fastlayers.launcher import fill_process
 from fastlayers.process import may_have_cgroups, start_time
 
 TYPE_CHECKING = False
@@ -34,26 +35,15 @@ def execute(
 ) -> int:
     """Runs a command to its end, and returns its exit code; with streams that are not attached in
     the background: 0 once it runs. See Container.exec."""
-    words = require_command(ContainerOptions(command=command).command or ())
-    runtime = container.runtime
-    values: dict[str, object] = {"Env": override_env(runtime.env, env_entries(env))}
+    argv = require_command(ContainerOptions(command=command).command or ())
+    runtime = override(container.runtime, env=env, user=user, workdir=workdir)
     spec = _core.LaunchSpec()
-    spec.argv = list(words)
-    spec.env = process_env(runtime.replace(values), container.hostname, tty)
-    directory = runtime.working_dir if workdir is None else check_workdir(workdir)
-    spec.cwd = "/" + directory.lstrip("/")
-    spec.user = runtime.user if user is None else user
+    fill_process(spec, container, runtime, argv, streams, tty=tty)
     confine(spec, container.options, privileged_exec=privileged)
-    spec.tty = tty
     if may_have_cgroups():
         from fastlayers.cgroup import Hierarchies
 
         spec.cgroups = Hierarchies().existing(container.id)
-    spec.interactive = streams.interactive
-    spec.attach = streams.attach
-    spec.stdin_fd = streams.stdin_fd
-    spec.stdout_fd = streams.stdout_fd
-    spec.stderr_fd = streams.stderr_fd
     leader = _open_leader(container)
     try:
         if streams.attach:

@@ -1,4 +1,4 @@
-"""ContainerRecord: what a container was made with; it never changes.
+"""ContainerRecord: what a container was made with; but for its name it never changes.
 
 ROOT/containers/<id>/ holds config.json (this record), state.json and lock (see container_state),
 upper and work (overlayfs's), merged (where the root is mounted, seen by the container alone),

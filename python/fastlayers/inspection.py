@@ -122,7 +122,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "Tmpfs": dict(text.partition(":")[::2] for text in options.tmpfs) or None,
             "AutoRemove": options.auto_remove,
             "Memory": options.limits.memory,
-            "MemorySwap": options.limits.memory_swap or 2 * options.limits.memory,
+            "MemorySwap": options.limits.memory_and_swap,
             "NanoCpus": options.limits.nano_cpus,
             "CpuShares": options.limits.cpu_shares,
             "CpusetCpus": options.limits.cpuset_cpus,

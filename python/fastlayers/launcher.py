@@ -55,30 +55,43 @@ def launch_spec(
     spec.diff_ids = list(container.diff_ids)
     spec.backend = store.mount_backend
     spec.directory = container.directory
-    spec.argv = list(argv)
-    spec.env = process_env(runtime, container.hostname, options.tty)
-    spec.cwd = runtime.working_dir or "/"
-    if not spec.cwd.startswith("/"):
-        spec.cwd = "/" + spec.cwd
-    spec.user = runtime.user
+    fill_process(spec, container, runtime, argv, streams, tty=options.tty)
     confine(spec, options)
     spec.hostname = container.hostname
     spec.network = options.network
-    spec.tty = options.tty
-    spec.interactive = streams.interactive
     spec.read_only = options.read_only
     spec.shm_bytes = options.shm_size or spec.shm_bytes
     plan_mounts(spec, container)
     # A container that nobody watches and that goes when it ends leaves no log behind.
     spec.log = not (options.auto_remove and streams.attach)
-    spec.attach = streams.attach
     spec.discard = options.auto_remove
     # If we are killed nobody would own the container's end: it ends with us.
     spec.kill_with_parent = True
+    return spec
+
+
+def fill_process(
+    spec: _core.LaunchSpec,
+    container: Container,
+    runtime: RuntimeConfig,
+    argv: Sequence[str],
+    streams: Streams,
+    *,
+    tty: bool,
+) -> None:
+    """What every process in a container has: the first one, and those that join it."""
+    spec.argv = list(argv)
+    spec.env = process_env(runtime, container.hostname, tty)
+    spec.cwd = runtime.working_dir or "/"
+    if not spec.cwd.startswith("/"):
+        spec.cwd = "/" + spec.cwd
+    spec.user = runtime.user
+    spec.tty = tty
+    spec.interactive = streams.interactive
+    spec.attach = streams.attach
     spec.stdin_fd = streams.stdin_fd
     spec.stdout_fd = streams.stdout_fd
     spec.stderr_fd = streams.stderr_fd
-    return spec
 
 
 def run_to_end(

@@ -72,6 +72,11 @@ class Limits(Frozen):
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)
 
+    @property
+    def memory_and_swap(self) -> int:
+        """Bytes of both together, 0 or -1 for any number."""
+        return self.memory_swap or 2 * self.memory
+
     def to_json(self) -> dict[str, object]:
         """The limits as a JSON object."""
         return {name: getattr(self, name) for name in self.__slots__}

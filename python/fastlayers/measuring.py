@@ -7,7 +7,7 @@ import time
 
 from fastlayers.container_state import RUNNING
 from fastlayers.oci.frozen import Frozen
-from fastlayers.process import descendants
+from fastlayers.process import descendants, stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,10 +69,9 @@ def measure(container: Container) -> Use:
 
 
 def _of_process(pid: int) -> dict[str, float]:
-    stat = _read(pid, "stat")
-    if not stat:
+    fields = stat_fields(pid)
+    if not fields:
         return {}  # it ended while we looked
-    fields = stat[stat.rindex(")") + 2 :].split()
     pss = _number(_read(pid, "smaps_rollup"), "Pss:") * 1024
     io = _read(pid, "io")
     return {

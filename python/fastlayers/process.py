@@ -14,13 +14,19 @@ def start_time(pid: int) -> int:
 
 def stat_field(pid: int, field: int) -> bytes:
     """A field of /proc/<pid>/stat, counted from the state; empty if the process is gone."""
+    fields = stat_fields(pid)
+    return fields[field] if fields else b""
+
+
+def stat_fields(pid: int) -> list[bytes]:
+    """The fields of /proc/<pid>/stat from the state on; none if the process is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             line = file.read()
     except OSError:
-        return b""
+        return []
     # The name, in parentheses, may contain anything; the fields begin behind the last one.
-    return line[line.rindex(b")") + 2 :].split()[field]
+    return line[line.rindex(b")") + 2 :].split()
 
 
 def descendants(first: int) -> list[int]:

@@ -18,12 +18,12 @@ from fastlayers.transports import packed
 from fastlayers.transports.input import HEAD_BYTES, compression_of
 from fastlayers.transports.packing import Packing
 from fastlayers.transports.registry_writer import packed_layer
-from fastlayers.transports.source import Event
+from fastlayers.transports.source import reporter
 from fastlayers.transports.store_writer import check_stack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from fastlayers.image import Image
     from fastlayers.transports import Progress
@@ -72,7 +72,7 @@ def _convert_layer(
     root = image.store.root
     compression, level = packing
 
-    report = _reporter(progress, diff_id)
+    report = reporter(progress, diff_id)
     with open(_core.blob_path(root, layer.digest), "rb", buffering=0) as blob:
         found = compression_of(blob.read(HEAD_BYTES))
     foreign = media_type.stays_elsewhere(layer.media_type, layer.urls)
@@ -94,14 +94,6 @@ def _convert_layer(
     packed.remember(root, diff_id, compression, level, reader.digest, reader.size)
     report("done", reader.size, reader.size)
     return Descriptor(kind, reader.digest, reader.size)
-
-
-def _reporter(progress: Progress | None, diff_id: str) -> Callable[[str, int, int], None]:
-    def report(kind: str, current: int, total: int) -> None:
-        if progress is not None:
-            progress(Event(kind, diff_id, current, total))
-
-    return report
 
 
 def squash(
@@ -126,7 +118,7 @@ def squash(
     with store.working():
         store.require_layers(image.manifest, config)
         top = config.diff_ids[end - 1]
-        report = _reporter(progress, top)
+        report = reporter(progress, top)
         report("start", 0, -1)
         squashed = _core.squash_layers(
             store.root,

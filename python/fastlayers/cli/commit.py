@@ -34,6 +34,14 @@ def run(call: Call) -> int:
     return 0
 
 
+def source_and_names(call: Call) -> tuple[str, list[str]]:
+    """Of a verb that makes an image of one: which, and what the new one is to be called."""
+    source, *names = call.args
+    for name in names:
+        check_name(name)
+    return source, names
+
+
 def check_name(name: str | None) -> None:
     """A name for a new image: known to be one before the work starts."""
     from fastlayers.oci.reference import Reference

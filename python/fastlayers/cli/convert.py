@@ -6,7 +6,7 @@ import sys
 
 from fastlayers.cli import progress
 from fastlayers.cli.command import Call, Command
-from fastlayers.cli.commit import check_name
+from fastlayers.cli.commit import source_and_names
 from fastlayers.cli.compression import LEVEL, compression_level
 from fastlayers.cli.flags import Flag
 from fastlayers.errors import InvalidError
@@ -31,9 +31,7 @@ def run(call: Call) -> int:
 
     if not call.flags.given("compression-format"):
         raise InvalidError("say with --compression-format which compression: gzip, zstd or none")
-    name, *names = call.args
-    for new in names:
-        check_name(new)
+    name, names = source_and_names(call)
     image = call.store.image(name)
     kind = "none" if call.flags.enabled("quiet") else call.flags.text("progress")
     with progress.reporter(sys.stdout, words=progress.CONVERT_WORDS, kind=kind) as report:

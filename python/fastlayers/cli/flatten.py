@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastlayers.cli.command import Call, Command
-from fastlayers.cli.commit import check_name
+from fastlayers.cli.commit import source_and_names
 
 COMMAND = Command(
     "IMAGE [NAME[:TAG]...]",
@@ -15,8 +15,6 @@ COMMAND = Command(
 
 
 def run(call: Call) -> int:
-    name, *names = call.args
-    for new in names:
-        check_name(new)
+    name, names = source_and_names(call)
     print(call.store.image(name).flatten(*names).id)
     return 0

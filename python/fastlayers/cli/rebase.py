@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastlayers.cli.command import Call, Command, CommandError
-from fastlayers.cli.commit import check_name
+from fastlayers.cli.commit import source_and_names
 from fastlayers.cli.flags import Flag
 
 COMMAND = Command(
@@ -21,9 +21,7 @@ COMMAND = Command(
 
 
 def run(call: Call) -> int:
-    name, *names = call.args
-    for new in names:
-        check_name(new)
+    name, names = source_and_names(call)
     if not call.flags.given("new-base"):
         raise CommandError("say with --new-base which image to put the layers on")
     image = call.store.image(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fastlayers.cli.command import Call, Command, CommandError
-from fastlayers.cli.commit import check_name
+from fastlayers.cli.commit import source_and_names
 from fastlayers.cli.flags import Flag
 
 COMMAND = Command(
@@ -28,9 +28,7 @@ _RANGE = re.compile(r"([1-9][0-9]{0,5})?(-)?([1-9][0-9]{0,5})?")
 
 
 def run(call: Call) -> int:
-    name, *names = call.args
-    for new in names:
-        check_name(new)
+    name, names = source_and_names(call)
     start, stop = _range(call.flags.text("layers"))
     image = call.store.image(name)
     if call.flags.given("base"):

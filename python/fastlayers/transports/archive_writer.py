@@ -8,7 +8,6 @@ in the store, so digests stay what they were. The same images give the same byte
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from fastlayers.oci.reference import Reference
 
 from .input import host_error
 from .oci_layout import FULL_NAME, REF_NAME, blob_path_of
-from .source import Event
+from .source import reporter
 from .tar_stream import TarStream
 
 if TYPE_CHECKING:
@@ -71,24 +70,22 @@ def save(
         layers = {layer.digest for entry in entries for layer in entry.manifest.layers}
         for digest, size in _blobs(entries).items():
             if digest not in left_out:
-                report = _reporter(progress if digest in layers else None, digest, size)
-                report("start", 0)
-                stream.add_file(
-                    blob_path_of(digest),
-                    _core.blob_path(store.root, digest),
-                    size,
-                    functools.partial(report, "transfer"),
-                )
-                report("done", size)
+                told = progress if digest in layers else None
+                _add_blob(stream, store.root, digest, size, reporter(told, digest))
         stream.finish()
 
 
-def _reporter(progress: Progress | None, digest: str, size: int) -> Callable[[str, int], None]:
-    def report(kind: str, current: int) -> None:
-        if progress is not None:
-            progress(Event(kind, digest, current, size))
-
-    return report
+def _add_blob(
+    stream: TarStream, root: str, digest: str, size: int, report: Callable[[str, int, int], None]
+) -> None:
+    report("start", 0, size)
+    stream.add_file(
+        blob_path_of(digest),
+        _core.blob_path(root, digest),
+        size,
+        lambda written: report("transfer", written, size),
+    )
+    report("done", size, size)
 
 
 def add_documents(stream: TarStream, entries: Sequence[Entry], *, docker: bool) -> None:

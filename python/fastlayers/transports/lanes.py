@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
+from .session import shut
+
 if TYPE_CHECKING:
     import urllib3
 
@@ -74,20 +76,13 @@ class Lanes:
             self._responses[threading.current_thread()] = response
             closed = self._closed
         if closed:
-            _shut(response)
+            shut(response)
 
     def _close(self) -> None:
         with self._lock:
             self._closed = True
             responses = list(self._responses.values())
         for response in responses:
-            _shut(response)
+            shut(response)
         for thread, _ in self._lanes:
             thread.join()
-
-
-def _shut(response: urllib3.BaseHTTPResponse) -> None:
-    try:
-        response.shutdown()
-    except (RuntimeError, ValueError, OSError):
-        pass  # it has just ended by itself

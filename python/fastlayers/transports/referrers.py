@@ -44,15 +44,13 @@ def listed_in_registry(session: Session, reference: Reference, digest: str) -> l
     room = _LIST_BYTES
     while path:
         answers = (200,) if found else (200, *_NO_LIST)
-        response = session.send(
-            "GET", path, step, {"Accept": media_type.OCI_INDEX}, answers=answers
+        status, headers, raw = session.get_document(
+            path, step, {"Accept": media_type.OCI_INDEX}, answers=answers
         )
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if not found and (response.status != 200 or kind != media_type.OCI_INDEX):
-            session.release(response)
+        kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if not found and (status != 200 or kind != media_type.OCI_INDEX):
             return list(_fallback(session, reference, digest).manifests)
-        link = response.headers.get("Link", "")
-        raw = session.read_document(response, step)
+        link = headers.get("Link", "")
         room -= len(raw)
         if room < 0:
             raise LimitError(

@@ -70,9 +70,9 @@ class RegistryClient:
         path = f"/v2/{reference.repository}/tags/list?n={_TAGS_AT_ONCE}"
         found: dict[str, None] = {}
         while path:
-            headers, raw = self._session.get_document(path, step)
-            link = headers.get("Link", "")
-            page = fields.parse_object(raw, step.missing)
+            answer = self._session.get_document(path, step)
+            link = answer.headers.get("Link", "")
+            page = fields.parse_object(answer.body, step.missing)
             before = len(found)
             found.update(dict.fromkeys(fields.strings(page, "tags", step.missing) or ()))
             if len(found) == before:
@@ -143,7 +143,7 @@ class RegistryClient:
             reference.repository,
             f"manifest for {reference.familiar}",
         )
-        headers, raw = self._session.get_document(
+        _, headers, raw = self._session.get_document(
             f"/v2/{reference.repository}/manifests/{target}", step, {"Accept": _ACCEPT}
         )
         content_type = headers.get("Content-Type", "")

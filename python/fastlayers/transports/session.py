@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,14 @@ class Step(NamedTuple):
             return ""
         scope = f"repository:{self.repository}:{self.rights}"
         return f"{scope} repository:{self.source}:pull" if self.source else scope
+
+
+class Answer(NamedTuple):
+    """A response that has been read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Session:
@@ -146,14 +155,20 @@ class Session:
         return self._request("GET", url, dict(headers or {}), step, None, _READ_ANSWERS)
 
     def get_document(
-        self, path: str, step: Step, headers: Mapping[str, str] | None = None
-    ) -> tuple[Mapping[str, str], bytes]:
-        """Headers and body of the response to a GET; one that breaks off is asked for again."""
+        self,
+        path: str,
+        step: Step,
+        headers: Mapping[str, str] | None = None,
+        *,
+        answers: tuple[int, ...] = _READ_ANSWERS,
+    ) -> Answer:
+        """The response to a GET, whole; one that breaks off is asked for again."""
         attempt = 0
         while True:
-            response = self.get(path, step, headers)
+            response = self.send("GET", path, step, headers, answers=answers)
             try:
-                return response.headers, self.read_document(response, step)
+                body = self.read_document(response, step)
+                return Answer(response.status, response.headers, body)
             except BrokenConnectionError:
                 attempt += 1
                 if attempt >= _ATTEMPTS:
@@ -219,10 +234,7 @@ class Session:
         with self._lock:
             active = list(self._active)
         for response in active:
-            try:
-                response.shutdown()
-            except (RuntimeError, ValueError, OSError):
-                continue  # it has just ended by itself
+            shut(response)
 
     def close(self) -> None:
         """Closes the idle connections."""
@@ -413,3 +425,9 @@ class Session:
             f"{step.repository}, repository does not exist or may require 'docker login': "
             f"{said}{note}"
         )
+
+
+def shut(response: urllib3.BaseHTTPResponse) -> None:
+    """Makes whoever reads a response, in another thread, fail soon."""
+    with contextlib.suppress(RuntimeError, ValueError, OSError):  # it has just ended by itself
+        response.shutdown()

@@ -31,6 +31,18 @@ class Event(NamedTuple):
 
 
 Progress = Callable[[Event], None]
+
+
+def reporter(progress: Progress | None, layer: str) -> Callable[[str, int, int], None]:
+    """Tells `progress`, if there is one, of a layer: called with kind, current and total."""
+
+    def report(kind: str, current: int, total: int) -> None:
+        if progress is not None:
+            progress(Event(kind, layer, current, total))
+
+    return report
+
+
 OnBytes = Callable[[int], None]
 
 
