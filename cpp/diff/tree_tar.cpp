@@ -82,7 +82,13 @@ void TreeTar::add(const tree::Found& found) {
 
 void TreeTar::add_file(tar::Header& header, const tree::Found& found) {
   const sys::Fd file = sys::open_at(found.directory_fd, found.name, O_RDONLY | O_NONBLOCK);
-  const std::uint64_t size = sys::file_size(file.get());
+  const struct stat status = sys::stat_fd(file.get());
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(ErrorKind::conflict, tar::printable("/" + found.path) +
+                                         " became something else while it was read; stop what "
+                                         "writes to it");
+  }
+  const auto size = static_cast<std::uint64_t>(status.st_size);
   header.type = tar::kFile;
   header.size = size;
   writer_.member(header);

@@ -2,7 +2,11 @@
 
 #include <sys/vfs.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
+
+#include "base/error.hpp"
 
 namespace fastlayers::sys {
 
@@ -22,7 +26,32 @@ constexpr Name kNames[] = {
     {0x73717368, "squashfs"}, {0x4d44, "vfat"},      {0x2011bab0, "exfat"},
 };
 
+constexpr std::uint32_t kPseudo[] = {
+    0x9fa0,      // proc
+    0x62656572,  // sysfs
+    0x27e0eb,    // cgroup
+    0x63677270,  // cgroup2
+    0x1cd1,      // devpts
+    0x19800202,  // mqueue
+    0x64626720,  // debugfs
+    0x74726163,  // tracefs
+    0x73636673,  // securityfs
+    0xcafe4a11,  // bpf
+    0x62656570,  // configfs
+    0x6165676c,  // pstore
+    0x42494e4d,  // binfmt_misc
+    0xde5e81e4,  // efivarfs
+    0x6e736673,  // nsfs
+};
+
 }  // namespace
+
+bool is_pseudo_file_system(int fd) {
+  struct statfs info {};
+  if (::fstatfs(fd, &info) != 0) throw_errno("statfs");
+  return std::find(std::begin(kPseudo), std::end(kPseudo),
+                   static_cast<std::uint32_t>(info.f_type)) != std::end(kPseudo);
+}
 
 std::string file_system_name(const std::string& path) {
   struct statfs info {};

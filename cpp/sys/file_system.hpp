@@ -8,4 +8,8 @@ namespace fastlayers::sys {
 // "ext4", "tmpfs", ...; "an unknown file system" where the name is not on our list.
 std::string file_system_name(const std::string& path);
 
+// Whether an open file lies on a file system that shows the kernel's state (proc, sysfs, cgroup,
+// devpts and the like): there is nothing in it to be kept.
+bool is_pseudo_file_system(int fd);
+
 }  // namespace fastlayers::sys

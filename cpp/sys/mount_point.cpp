@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <cstdint>
@@ -36,6 +37,14 @@ void attach_mount_at(int mount_fd, int dir_fd, const std::string& name) {
   if (::move_mount(mount_fd, "", dir_fd, name.c_str(), flags) != 0) {
     throw_errno("mount on " + (name.empty() ? std::string("an open directory") : name));
   }
+}
+
+bool is_mount_point(int dir_fd, const std::string& name) {
+  struct statx status {};
+  if (::statx(dir_fd, name.c_str(), AT_SYMLINK_NOFOLLOW, 0, &status) != 0) {
+    throw_errno("look at " + name);
+  }
+  return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 bool is_on_proc(int fd) {

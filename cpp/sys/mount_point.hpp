@@ -21,6 +21,8 @@ Fd clone_mount_at(int dir_fd, const std::string& name, bool recursive);
 void add_mount_flags(int mount_fd, unsigned flags, bool recursive);
 // Puts the detached mount on `name` below `dir_fd`, or on the very object `dir_fd` for "".
 void attach_mount_at(int mount_fd, int dir_fd, const std::string& name);
+// Whether something is mounted on `name` below `dir_fd`, in whatever mount namespace.
+bool is_mount_point(int dir_fd, const std::string& name);
 bool is_on_proc(int fd);  // the object lies on a proc file system
 
 }  // namespace fastlayers::sys

@@ -53,6 +53,14 @@ void make_node_at(int dir_fd, const std::string& name, unsigned type, unsigned m
   }
 }
 
+void rename_at(int dir_fd, const std::string& from, const std::string& to) {
+  if (::renameat(dir_fd, from.c_str(), dir_fd, to.c_str()) != 0) throw_errno("replace " + to);
+}
+
+void try_unlink_at(int dir_fd, const std::string& name) noexcept {
+  ::unlinkat(dir_fd, name.c_str(), 0);
+}
+
 void make_link_at(int from_dir, const std::string& from, int to_dir, const std::string& to) {
   if (::linkat(from_dir, from.c_str(), to_dir, to.c_str(), 0) != 0) {
     throw_errno("link " + from + " as " + to);
@@ -66,7 +74,10 @@ void set_owner_at(int dir_fd, const std::string& name, unsigned uid, unsigned gi
 }
 
 void set_mode_at(int dir_fd, const std::string& name, unsigned mode) {
-  if (::fchmodat(dir_fd, name.c_str(), mode, 0) != 0) throw_errno("set the mode of " + name);
+  // fchmodat(2) follows a symlink that has come into its place meanwhile; a descriptor does not.
+  const Fd node = open_at(dir_fd, name, O_PATH);
+  const std::string path = fd_path(node.get());
+  if (::fchmodat(AT_FDCWD, path.c_str(), mode, 0) != 0) throw_errno("set the mode of " + name);
 }
 
 void set_mtime_at(int dir_fd, const std::string& name, std::int64_t sec, std::uint32_t nsec) {

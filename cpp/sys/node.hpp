@@ -19,6 +19,8 @@ void make_symlink_at(int dir_fd, const std::string& name, const std::string& tar
 void make_node_at(int dir_fd, const std::string& name, unsigned type, unsigned major,
                   unsigned minor);
 void make_link_at(int from_dir, const std::string& from, int to_dir, const std::string& to);
+void rename_at(int dir_fd, const std::string& from, const std::string& to);  // what is there goes
+void try_unlink_at(int dir_fd, const std::string& name) noexcept;
 
 // In the order that keeps setuid bits and capabilities: owner, then xattrs, then mode, then times.
 void set_owner_at(int dir_fd, const std::string& name, unsigned uid, unsigned gid);

@@ -1,5 +1,8 @@
 #include "tree/walker.hpp"
 
+#include <cerrno>
+
+#include "base/error.hpp"
 #include "sys/file.hpp"
 
 namespace fastlayers::tree {
@@ -21,11 +24,13 @@ void walk_children(const std::string& path, int dir_fd, dev_t device, Visitor& v
       visitor.visit(found);
       continue;
     }
-    const sys::Fd own = sys::open_at(dir_fd, name, O_RDONLY | O_DIRECTORY);
-    found.own_fd = own.get();
-    found.status = sys::stat_fd(own.get());
-    if (visitor.visit(found) && found.status.st_dev == device) {
-      walk_children(found.path, own.get(), device, visitor);
+    const auto own = sys::try_open_in_root(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!own && errno == ENOENT) continue;  // likewise
+    if (!own) throw_errno("open " + found.path);
+    found.own_fd = own->get();
+    found.status = sys::stat_fd(own->get());
+    if (visitor.visit(found) && (found.status.st_dev == device || visitor.crosses_into(found))) {
+      walk_children(found.path, own->get(), device, visitor);
     }
   }
 }

@@ -20,9 +20,12 @@ class Visitor {
   virtual ~Visitor() = default;
   // Called for a directory before what is in it. Returning false skips its contents.
   virtual bool visit(const Found& found) = 0;
+  // Asked for a directory on another file system than the root of the walk, after visit().
+  virtual bool crosses_into(const Found& /*found*/) { return false; }
 };
 
-// Does not cross into other file systems: a mount point is visited as the directory it is.
+// Does not cross into other file systems unless the visitor does: a mount point is visited as the
+// directory it is.
 void walk(int root_fd, Visitor& visitor);
 
 }  // namespace fastlayers::tree
