@@ -58,6 +58,7 @@ void register_blob(py::module_& module);
 void register_layer(py::module_& module);
 void register_table(py::module_& module);
 void register_mount(py::module_& module);
+void register_copy(py::module_& module);
 void register_diff(py::module_& module);
 void register_run(py::module_& module);
 void register_profile(py::module_& module);

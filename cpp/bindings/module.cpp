@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, module) {
   register_table(module);
   register_mount(module);
   register_diff(module);
+  register_copy(module);
   register_run(module);
   register_profile(module);
 }

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "bindings/bindings.hpp"
+#include "bindings/launch_spec.hpp"
 #include "mount/stack_root.hpp"
 #include "run/launch.hpp"
 
@@ -9,49 +10,10 @@ namespace fastlayers::bindings {
 
 namespace {
 
-using Bind = std::tuple<std::string, std::string, bool, bool>;
-using TmpfsOptions = std::vector<std::pair<std::string, std::string>>;
-using Tmpfs = std::tuple<std::string, TmpfsOptions, bool, bool, bool>;
-using ImageMount = std::tuple<DiffIds, std::string>;
-
-// run::LaunchSpec with the root as the store names it.
-struct PyLaunchSpec {
-  std::string root;
-  DiffIds diff_ids;
-  std::string backend = "erofs";
-  std::string network = "host";
-  std::vector<Bind> binds;
-  std::vector<Tmpfs> tmpfs;
-  std::vector<ImageMount> images;
-  bool discard = false;  // the container is removed when it ends
-  run::LaunchSpec spec;
-};
-
 run::Network parse_network(const std::string& name) {
   if (name == "host") return run::Network::host;
   if (name == "none") return run::Network::none;
   throw Error(ErrorKind::invalid, "network " + name + " not found: use host or none");
-}
-
-// What it needs of the store is built when it is missing.
-run::LaunchSpec to_spec(const PyLaunchSpec& request) {
-  run::LaunchSpec spec = request.spec;
-  spec.network = parse_network(request.network);
-  const layer::ChainStore chains(request.root);
-  const mount::Backend backend = mount::parse_backend(request.backend);
-  for (const auto& [source, target, read_only, copy_up] : request.binds) {
-    spec.binds.push_back({source, target, read_only, copy_up});
-  }
-  for (const auto& [target, options, read_only, executable, set_uid] : request.tmpfs) {
-    spec.tmpfs.push_back({target, options, read_only, executable, set_uid});
-  }
-  for (const auto& [diff_ids, target] : request.images) {
-    spec.images.push_back({mount::image_root(chains, to_stack(diff_ids), backend), target});
-  }
-  spec.root = mount::container_root(chains, to_stack(request.diff_ids), backend, spec.directory,
-                                    false);  // made read-only when its mount points exist
-  spec.root.volatile_upper = request.discard;
-  return spec;
 }
 
 std::pair<int, std::string> launch(const PyLaunchSpec& request,
@@ -125,6 +87,29 @@ void field(py::class_<PyLaunchSpec>& type, const char* name, T Owner::*member) {
 }
 
 }  // namespace
+
+run::LaunchSpec to_spec(const PyLaunchSpec& request) {
+  run::LaunchSpec spec = request.spec;
+  spec.network = parse_network(request.network);
+  const layer::ChainStore chains(request.root);
+  const mount::Backend backend = mount::parse_backend(request.backend);
+  for (const auto& [source, target, read_only, copy_up] : request.binds) {
+    spec.binds.push_back({source, target, read_only, copy_up});
+  }
+  for (const auto& [target, options, read_only, executable, set_uid] : request.tmpfs) {
+    spec.tmpfs.push_back({target, options, read_only, executable, set_uid});
+  }
+  for (const auto& [diff_ids, target] : request.images) {
+    spec.images.push_back({mount::image_root(chains, to_stack(diff_ids), backend), target});
+  }
+  const layer::Stack stack = to_stack(request.diff_ids);
+  // Of a container it is made read-only when its mount points exist.
+  spec.root = spec.directory.empty()
+                  ? mount::image_root(chains, stack, backend)
+                  : mount::container_root(chains, stack, backend, spec.directory, false);
+  spec.root.volatile_upper = request.discard;
+  return spec;
+}
 
 void register_run(py::module_& module) {
   py::enum_<seccomp::Operator>(module, "SeccompOperator")

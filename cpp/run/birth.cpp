@@ -9,10 +9,10 @@
 
 #include "base/error.hpp"
 #include "base/profile.hpp"
-#include "mount/root.hpp"
 #include "run/account.hpp"
 #include "run/child.hpp"
 #include "run/command.hpp"
+#include "run/container_root.hpp"
 #include "run/environment.hpp"
 #include "run/system_mount.hpp"
 #include "run/target.hpp"
@@ -39,15 +39,6 @@ struct Cradle {
   std::exception_ptr failure;
   sys::Child joined;
 };
-
-sys::Fd attach_root(const LaunchSpec& spec) {
-  sys::Fd root = mount::attach_here(spec.root);
-  if (!spec.privileged) sys::add_mount_flags(root.get(), sys::kNoDevices, false);
-  const std::string merged = spec.directory + "/merged";
-  sys::make_dirs(merged, 0700);
-  sys::attach_mount(root.get(), merged);
-  return root;
-}
 
 // Enters the working directory once its root is ours; returns its real path.
 std::string enter(const sys::Fd& directory) {
