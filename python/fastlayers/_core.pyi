@@ -189,6 +189,36 @@ def export_root(root: str, diff_ids: list[str], backend: str, directory: str, fd
     """Writes the merged root of a container directory ("" for the bare image) as a tar; the mount
     is private to the call."""
 
+# Between containers and the host. With a spec its root is mounted for the call (the bare image's if
+# it has no directory), else `root_fd` is the root; `name` is for messages. Paths are absolute. All
+# return the bytes of the tar that is copied; what a signal handler raises ends it.
+def copy_out(
+    spec: LaunchSpec | None,
+    root_fd: int,
+    name: str,
+    path: str,
+    target: str,
+    *,
+    follow_link: bool,
+    keep_owners: bool,
+) -> int: ...
+def copy_in(
+    spec: LaunchSpec | None,
+    root_fd: int,
+    name: str,
+    source: str,
+    path: str,
+    *,
+    follow_link: bool,
+    keep_owners: bool,
+) -> int: ...
+def pack_out(
+    spec: LaunchSpec | None, root_fd: int, name: str, path: str, fd: int, *, follow_link: bool
+) -> int: ...
+def unpack_in(
+    spec: LaunchSpec | None, root_fd: int, name: str, fd: int, path: str, *, keep_owners: bool
+) -> int: ...
+
 @final
 class LaunchSpec:
     root: str

@@ -351,6 +351,42 @@ class Container(ContainerRecord):
 
         export(self, file)
 
+    def copy_out(
+        self,
+        path: str,
+        target: str | os.PathLike[str] | IO[bytes] | int,
+        *,
+        follow_link: bool = False,
+        keep_owners: bool = False,
+    ) -> int:
+        """Copies a file or directory of it to a path of the host, as `docker cp` does, or as a tar
+        to a file that is open; whether it runs or not. What is copied to a path belongs to this
+        process's user unless `keep_owners`. `follow_link` is for a symlink at the end of `path`.
+
+        Returns the bytes of the tar that it was on its way. NotFoundError if there is no such file
+        or no directory for it, InvalidError if a directory would replace a file or the other way
+        round.
+        """
+        from fastlayers.container_copy import copy_out
+
+        return copy_out(self, path, target, follow_link=follow_link, keep_owners=keep_owners)
+
+    def copy_in(
+        self,
+        source: str | os.PathLike[str] | IO[bytes] | int,
+        path: str,
+        *,
+        follow_link: bool = False,
+        keep_owners: bool = True,
+    ) -> int:
+        """Copies a file or directory of the host into it, as `docker cp` does, or a tar (which may
+        be compressed) from a file that is open into an existing directory of it; whether it runs
+        or not. Owners keep their numbers, or all is root's. Returns and raises as `copy_out`, and
+        InvalidError if it is read-only there."""
+        from fastlayers.container_copy import copy_in
+
+        return copy_in(self, source, path, follow_link=follow_link, keep_owners=keep_owners)
+
     def mount(self, target: str | None = None) -> Mounted:
         """A context in which its root is mounted at a directory of this process's view (None: one
         of the store's own); gives the path. ConflictError if it runs."""

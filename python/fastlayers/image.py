@@ -278,6 +278,21 @@ class Image(Frozen):
         named), "rb" bytes. Errors as of `read`."""
         return self.path(path).open(mode, encoding, errors)
 
+    def copy_out(
+        self,
+        path: str,
+        target: Target | int,
+        *,
+        follow_link: bool = False,
+        keep_owners: bool = False,
+    ) -> int:
+        """Copies a file or directory of it to the host, as `Container.copy_out`."""
+        from fastlayers.container_copy import copy_out_of_image
+
+        return copy_out_of_image(
+            self, path, target, follow_link=follow_link, keep_owners=keep_owners
+        )
+
     def mount(self, target: str | None = None) -> Mounted:
         """A context in which it is mounted read-only at a directory (None: one of the store's
         own); gives the path."""

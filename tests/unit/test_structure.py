@@ -39,7 +39,7 @@ PYTHON_ORDER: list[set[str]] = [
     {"capabilities", "confinement", "container_options", "container_config", "container_state",
      "container_record", "mounted", "mount_plan", "volume", "volume_store",
      "launcher", "supervisor", "inspection", "exporting", "garbage", "container_commit",
-     "container_exec", "container_log", "container", "rewriting", "measuring"},
+     "container_copy", "container_exec", "container_log", "container", "rewriting", "measuring"},
     {"image", "image_filesystem"},
     {"container_store", "image_store", "image_removal", "fsck", "usage"},
     {"build", "analysis"},

@@ -47,6 +47,7 @@ VERBS = {
     "commit": "commit",
     "convert": "convert",
     "copy": "copy",
+    "cp": "cp",
     "create": "create",
     "diff": "diff",
     "du": "du",
@@ -99,6 +100,7 @@ VERBS = {
 GROUPS = {
     "container": {
         "commit": "commit",
+        "cp": "cp",
         "create": "create",
         "diff": "container_diff",
         "exec": "exec_",
