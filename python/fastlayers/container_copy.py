@@ -146,7 +146,7 @@ def _at_rest(container: Container, copy: Callable[[Place], int]) -> int:
         spec.directory = container.directory
         spec.read_only = container.options.read_only
         spec.privileged = container.options.privileged
-        plan_mounts(spec, container, tmpfs=False)
+        plan_mounts(spec, container, container.mounts, tmpfs=False)
         return copy((spec, -1, container.name))
 
 

@@ -10,7 +10,6 @@ from fastlayers.confinement import confine
 from fastlayers.container_config import process_env
 from fastlayers.container_state import CREATED, EXITED, RUNNING, State
 from fastlayers.errors import FastlayersError, LaunchError
-from fastlayers.mount_plan import plan_mounts
 from fastlayers.mounted import refuse_mounted
 from fastlayers.network_file import write_network_files
 from fastlayers.oci import timestamp
@@ -61,7 +60,11 @@ def launch_spec(
     spec.network = options.network
     spec.read_only = options.read_only
     spec.shm_bytes = options.shm_size or spec.shm_bytes
-    plan_mounts(spec, container)
+    mounts = container.mounts
+    if mounts:
+        from fastlayers.mount_plan import plan_mounts
+
+        plan_mounts(spec, container, mounts)
     # A container that nobody watches and that goes when it ends leaves no log behind.
     spec.log = not (options.auto_remove and streams.attach)
     spec.discard = options.auto_remove

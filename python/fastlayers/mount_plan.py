@@ -9,15 +9,22 @@ from fastlayers.host import make_directory, unlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastlayers import _core
     from fastlayers.container_mount import Mount
     from fastlayers.container_record import ContainerRecord
 
 
-def plan_mounts(spec: _core.LaunchSpec, container: ContainerRecord, *, tmpfs: bool = True) -> None:
-    """Fills in the mounts; without `tmpfs` only those that have something in them before the
+def plan_mounts(
+    spec: _core.LaunchSpec,
+    container: ContainerRecord,
+    mounts: Sequence[Mount],
+    *,
+    tmpfs: bool = True,
+) -> None:
+    """Fills in a container's mounts; without `tmpfs` only those that hold something before the
     container starts."""
-    mounts = container.mounts
     spec.binds = [
         _bind(mount, number, container)
         for number, mount in enumerate(mounts)
