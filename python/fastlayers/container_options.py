@@ -39,6 +39,9 @@ class ContainerOptions(Frozen):
     limits       how much of the host it may use; None: all of it
     tty          a terminal inside;  interactive: standard input stays open
     network      "host", or "none" for a network namespace of its own with nothing in it
+    add_hosts    "NAME:ADDRESS", more lines of /etc/hosts; the address host-gateway is the host's
+    dns          addresses of name servers;  dns_search: domains ("." for none);  dns_options:
+                 options of the resolver; each instead of the host's
     volumes      "SOURCE:TARGET[:ro]" or "TARGET"; a source that is no path is a volume's name
     mounts       what --mount takes: "type=tmpfs,dst=/x,tmpfs-size=1m"
     tmpfs        "TARGET" or "TARGET:OPTIONS", new file systems in memory
@@ -50,10 +53,14 @@ class ContainerOptions(Frozen):
     """
 
     __slots__ = (
+        "add_hosts",
         "auto_remove",
         "cap_add",
         "cap_drop",
         "command",
+        "dns",
+        "dns_options",
+        "dns_search",
         "entrypoint",
         "env",
         "hostname",
@@ -85,6 +92,10 @@ class ContainerOptions(Frozen):
     interactive: bool
     read_only: bool
     network: str
+    add_hosts: tuple[str, ...]
+    dns: tuple[str, ...]
+    dns_search: tuple[str, ...]
+    dns_options: tuple[str, ...]
     volumes: tuple[str, ...]
     mounts: tuple[str, ...]
     tmpfs: tuple[str, ...]
@@ -111,6 +122,10 @@ class ContainerOptions(Frozen):
         interactive: bool = False,
         read_only: bool = False,
         network: str = "host",
+        add_hosts: Sequence[str] = (),
+        dns: Sequence[str] = (),
+        dns_search: Sequence[str] = (),
+        dns_options: Sequence[str] = (),
         volumes: Sequence[str] = (),
         mounts: Sequence[str] = (),
         tmpfs: Sequence[str] = (),
@@ -137,6 +152,10 @@ class ContainerOptions(Frozen):
             interactive=interactive,
             read_only=read_only,
             network=_check_network(network),
+            add_hosts=_names("add_hosts", add_hosts),
+            dns=_names("dns", dns),
+            dns_search=_names("dns_search", dns_search),
+            dns_options=_names("dns_options", dns_options),
             volumes=tuple(absolute(volume) for volume in _words("volumes", volumes)),
             mounts=_mounts(_words("mounts", mounts)),
             tmpfs=_words("tmpfs", tmpfs),
@@ -186,6 +205,10 @@ class ContainerOptions(Frozen):
             interactive=fields.flag(document, "interactive", _WHAT),
             read_only=fields.flag(document, "read_only", _WHAT),
             network=fields.text(document, "network", _WHAT) or "host",
+            add_hosts=fields.strings(document, "add_hosts", _WHAT) or (),
+            dns=fields.strings(document, "dns", _WHAT) or (),
+            dns_search=fields.strings(document, "dns_search", _WHAT) or (),
+            dns_options=fields.strings(document, "dns_options", _WHAT) or (),
             volumes=fields.strings(document, "volumes", _WHAT) or (),
             mounts=fields.strings(document, "mounts", _WHAT) or (),
             tmpfs=fields.strings(document, "tmpfs", _WHAT) or (),
@@ -221,6 +244,15 @@ def check_workdir(path: str) -> str:
             f"the working directory '{path[:200]}' is invalid, it needs to be an absolute path"
         )
     return _text("workdir", path)
+
+
+def _names(option: str, texts: Sequence[str]) -> tuple[str, ...]:
+    if not texts:
+        return ()
+    from fastlayers import name_service
+
+    check = name_service.CHECKS[option]
+    return tuple(check(text) for text in _words(option, texts))
 
 
 def _mounts(texts: tuple[str, ...]) -> tuple[str, ...]:

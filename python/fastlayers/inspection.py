@@ -116,6 +116,10 @@ def inspect_container(container: Container) -> dict[str, Any]:
         "ExecIDs": None,
         "HostConfig": {
             "Binds": [text for text in options.volumes if ":" in text] or None,
+            "Dns": list(options.dns),
+            "DnsOptions": list(options.dns_options),
+            "DnsSearch": list(options.dns_search),
+            "ExtraHosts": list(options.add_hosts) or None,
             "Mounts": _asked_mounts(options),
             "NetworkMode": options.network,
             "ShmSize": options.shm_size or 64 << 20,

@@ -169,7 +169,16 @@ class _Launch:
                 from fastlayers import cgroup
 
                 spec.cgroups = cgroup.create(container.id, container.options.limits)
-            write_network_files(container.directory, container.hostname, spec.network)
+            options = container.options
+            write_network_files(
+                container.directory,
+                container.hostname,
+                spec.network,
+                add_hosts=options.add_hosts,
+                dns=options.dns,
+                dns_search=options.dns_search,
+                dns_options=options.dns_options,
+            )
             return _core.launch(spec, self._record)
 
     def _record(self, pid: int) -> None:

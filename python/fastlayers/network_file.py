@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import os
 
+from fastlayers.errors import InvalidError
 from fastlayers.host import read_file, write_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HOSTS = "hosts"
 HOSTNAME = "hostname"
@@ -26,15 +31,28 @@ _LOCAL_HOSTS = (
     "ff02::2\tip6-allrouters\n"
 )
 _OWN_ADDRESS = "127.0.1.1"
+_LOOPBACK = "127.0.0.1"
 
 
-def write_network_files(directory: str, hostname: str, network: str) -> None:
-    """Writes the three files for a container with this host name and network."""
-    contents = {
-        HOSTNAME: f"{hostname}\n".encode(),
-        HOSTS: _hosts(hostname, network),
-        RESOLV_CONF: _resolv_conf(network),
-    }
+def write_network_files(
+    directory: str,
+    hostname: str,
+    network: str,
+    *,
+    add_hosts: Sequence[str] = (),
+    dns: Sequence[str] = (),
+    dns_search: Sequence[str] = (),
+    dns_options: Sequence[str] = (),
+) -> None:
+    """Writes the three files for a container with this host name and network. `add_hosts` are
+    "NAME:ADDRESS"; where there are `dns`, `dns_search` or `dns_options` they replace the host's,
+    and "." among the domains is for none."""
+    hosts, resolv_conf = _hosts(hostname, network), _resolv_conf(network)
+    if add_hosts:
+        hosts += _more_hosts(add_hosts, network)
+    if dns or dns_search or dns_options:
+        resolv_conf = _changed(resolv_conf, dns, dns_search, dns_options)
+    contents = {HOSTNAME: f"{hostname}\n".encode(), HOSTS: hosts, RESOLV_CONF: resolv_conf}
     for name, content in contents.items():
         path = os.path.join(directory, name)
         if read_file(path) != content:
@@ -51,6 +69,39 @@ def _hosts(hostname: str, network: str) -> bytes:
     if hostname.encode() not in names:
         text += f"{_OWN_ADDRESS}\t{hostname}\n".encode()
     return text
+
+
+def _more_hosts(add_hosts: Sequence[str], network: str) -> bytes:
+    from fastlayers.name_service import GATEWAY, parse_host
+
+    lines = []
+    for name, address in map(parse_host, add_hosts):
+        if address == GATEWAY and network != "host":
+            raise InvalidError(f"{name}:{GATEWAY}: the host is not reached from network {network}")
+        # With its network, the way to the host leads nowhere else.
+        lines.append(f"{_LOOPBACK if address == GATEWAY else address}\t{name}\n")
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _changed(
+    text: bytes, dns: Sequence[str], dns_search: Sequence[str], dns_options: Sequence[str]
+) -> bytes:
+    """A resolv.conf with other name servers, domains or options, in Docker's order."""
+    search = list(dns_search) or _values(text, "search") or _values(text, "domain")
+    options = [option for option in dns_options if option] or _values(text, "options")
+    lines = []
+    if search and "." not in search:
+        lines.append(f"search {' '.join(search)}")
+    lines += [f"nameserver {server}" for server in dns or _name_servers(text)]
+    if options:
+        lines.append(f"options {' '.join(options)}")
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def _values(text: bytes, keyword: str) -> list[str]:
+    """The words behind the last line of a kind, which is the one that counts."""
+    lines = (line.split() for line in text.decode("utf-8", "replace").splitlines())
+    return ([words[1:] for words in lines if words and words[0] == keyword] or [[]])[-1]
 
 
 def _resolv_conf(network: str) -> bytes:

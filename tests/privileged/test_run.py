@@ -208,3 +208,26 @@ def test_closed_streams_are_not_taken_by_files_of_the_store(
     for folder in ("locks", "containers"):
         for path in (shell.root / folder).rglob("*"):
             assert not path.is_file() or b"printed" not in path.read_bytes()
+
+
+def test_names_of_hosts_and_servers(shell: CommandLine) -> None:
+    flags = ["--add-host", "db:10.1.2.3", "--add-host=six=::7", "--dns", "9.9.9.9",
+             "--dns-search", "x.y", "--dns-option", "ndots:3"]  # fmt: skip
+    script = "tail -n2 /etc/hosts; cat /etc/resolv.conf"
+    done = shell.must("run", "--name=named", *flags, "box", "sh", "-c", script)
+    assert done.lines == [
+        "10.1.2.3\tdb", "::7\tsix", "search x.y", "nameserver 9.9.9.9", "options ndots:3",
+    ]  # fmt: skip
+    template = "{{json .HostConfig.ExtraHosts}} {{.HostConfig.Dns}} {{.HostConfig.DnsSearch}}"
+    shown = shell.must("inspect", "-f", template, "named").out
+    assert shown == '["db:10.1.2.3","six=::7"] [9.9.9.9] [x.y]\n'
+    assert shell.must("start", "-a", "named").lines == done.lines
+    shell.must("rm", "named")
+    for flag, text, message in (
+        ("--add-host", "foo", 'bad format for add-host: "foo"'),
+        ("--add-host", "foo:bar", 'invalid IP address in add-host: "bar"'),
+        ("--dns", "x", "IP address is not correctly formatted: x"),
+        ("--dns-search", "-x", "-x is not a valid domain"),
+    ):
+        refused = shell.fails(125, "run", flag, text, "box", "true")
+        assert f'invalid argument "{text}" for "{flag}" flag: {message}' in refused.err

@@ -299,6 +299,53 @@ def test_without_a_network_only_the_own_name_is_known(tmp_path: Path, host_files
     assert files["resolv.conf"] == "nameserver 10.0.0.53\n"
 
 
+def test_names_that_were_asked_for(tmp_path: Path, host_files: Path) -> None:
+    (host_files / "hosts").write_text("127.0.0.1 localhost me")
+    (host_files / "resolv.conf").write_text(
+        "# of the host\ndomain d.e\nnameserver 10.0.0.53\noptions ndots:1\n"
+    )
+
+    def written(network: str = "host", **asked: list[str]) -> tuple[str, str]:
+        (tmp_path / "box").mkdir(exist_ok=True)
+        network_file.write_network_files(
+            str(tmp_path / "box"),
+            "me",
+            network,
+            **asked,  # type: ignore[arg-type]
+        )
+        return (tmp_path / "box/hosts").read_text(), (tmp_path / "box/resolv.conf").read_text()
+
+    asked = ["a:1.2.3.4", "b=::1", "c:[::2]", "d:host-gateway"]
+    assert written(add_hosts=asked)[0] == (
+        "127.0.0.1 localhost me\n1.2.3.4\ta\n::1\tb\n::2\tc\n127.0.0.1\td\n"
+    )
+    with pytest.raises(InvalidError, match="d:host-gateway: the host is not reached"):
+        written("none", add_hosts=asked)
+    assert written(dns=["9.9.9.9", "::1"])[1] == (
+        "search d.e\nnameserver 9.9.9.9\nnameserver ::1\noptions ndots:1\n"
+    )
+    assert written(dns_search=["x.y", "z"], dns_options=["ndots:3", "", "rotate"])[1] == (
+        "search x.y z\nnameserver 10.0.0.53\noptions ndots:3 rotate\n"
+    )
+    assert written(dns_search=["."])[1] == "nameserver 10.0.0.53\noptions ndots:1\n"
+    assert written()[1].startswith("# of the host\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "texts"),
+    [
+        ("add_hosts", ["foo", "foo:bar", ":1.2.3.4", "a b:1.2.3.4", "a:", "a\n:1.2.3.4", "#:::1"]),
+        ("dns", ["x", "", "1.2.3", "1.2.3.4\nx", "::1%eth0", "host-gateway"]),
+        ("dns_search", ["-x", "a b", "", "a..b", "1.2", "x" * 300, "a\nb", "\u00e9.x"]),
+        ("dns_options", ["a b", "a\nnameserver 1.1.1.1", ";x"]),
+    ],
+)
+def test_names_that_make_no_sense(option: str, texts: list[str]) -> None:
+    for text in texts:
+        with pytest.raises(InvalidError):
+            ContainerOptions(**{option: [text]})  # type: ignore[arg-type]
+
+
 def test_a_host_without_files_is_fine(tmp_path: Path, host_files: Path) -> None:
     files = network_files(tmp_path, "host")
     assert files["resolv.conf"] == ""

@@ -31,7 +31,7 @@ SYSTEM_HEADER = re.compile(
 PYTHON_ORDER: list[set[str]] = [
     {"errors", "_core"},
     {"oci"},
-    {"host", "lock", "process", "names", "index_file", "network_file", "freezer",
+    {"host", "lock", "process", "names", "index_file", "name_service", "network_file", "freezer",
      "container_mount", "mount_option", "result", "catalog", "backend", "garbage_lock",
      "file_reader", "cgroup", "limits", "image_file", "image_path"},
     {"store"},

@@ -50,7 +50,18 @@ COMMAND = Command(
 _TYPES = ("container", "image", "volume")
 # Fields that are lists and maps even when there is nothing in them: templates print them as such.
 _LISTS = frozenset(
-    ("Binds", "Cmd", "Entrypoint", "Env", "Mounts", "OnBuild", "RepoDigests", "RepoTags", "Shell")
+    (
+        "Binds",
+        "Cmd",
+        "Entrypoint",
+        "Env",
+        "ExtraHosts",
+        "Mounts",
+        "OnBuild",
+        "RepoDigests",
+        "RepoTags",
+        "Shell",
+    )
 )
 _MAPS = frozenset(("ExposedPorts", "Labels", "Ports", "Volumes"))
 

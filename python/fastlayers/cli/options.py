@@ -10,6 +10,8 @@ from fastlayers.errors import FastlayersError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastlayers.container_options import ContainerOptions
     from fastlayers.limits import Limits
 
@@ -50,17 +52,51 @@ def _size(text: str) -> int:
     return parse_bytes(text)
 
 
+def _name_check(option: str) -> Callable[[str], str]:
+    """What is wrong with the value of an option that has to do with names."""
+
+    def check(text: str) -> str:
+        from fastlayers.name_service import CHECKS
+
+        try:
+            CHECKS[option](text)
+        except FastlayersError as error:
+            return str(error)
+        return ""
+
+    return check
+
+
 ENV_FLAGS = (
+    Flag(
+        "add-host",
+        "",
+        "list",
+        "Add a custom host-to-IP mapping (host:ip)",
+        check=_name_check("add_hosts"),
+    ),
     Flag("env", "e", "list", "Set environment variables", check=_check_env),
     Flag("env-file", "", "list", "Read in a file of environment variables"),
 )
 FLAGS = (
+    Flag(
+        "add-host",
+        "",
+        "list",
+        "Add a custom host-to-IP mapping (host:ip)",
+        check=_name_check("add_hosts"),
+    ),
     Flag("cap-add", "", "list", "Add Linux capabilities"),
     Flag("cap-drop", "", "list", "Drop Linux capabilities"),
     Flag("cidfile", "", "string", "Write the container ID to the file"),
     Flag("cpu-shares", "c", "int", "CPU shares (relative weight)", default=0),
     Flag("cpus", "", "string", "Number of CPUs", value_name="decimal"),
     Flag("cpuset-cpus", "", "string", "CPUs in which to allow execution (0-3, 0,1)"),
+    Flag("dns", "", "list", "Set custom DNS servers", check=_name_check("dns")),
+    Flag("dns-option", "", "list", "Set DNS options", check=_name_check("dns_options")),
+    Flag(
+        "dns-search", "", "list", "Set custom DNS search domains", check=_name_check("dns_search")
+    ),
     Flag("entrypoint", "", "string", "Overwrite the default ENTRYPOINT of the image"),
     *ENV_FLAGS,
     Flag("hostname", "h", "string", "Container host name"),
@@ -133,6 +169,10 @@ def container_options(call: Call) -> ContainerOptions:
         interactive=flags.enabled("interactive"),
         read_only=flags.enabled("read-only"),
         network=flags.text("network"),
+        add_hosts=flags.all("add-host"),
+        dns=flags.all("dns"),
+        dns_search=flags.all("dns-search"),
+        dns_options=flags.all("dns-option"),
         volumes=flags.all("volume"),
         mounts=flags.all("mount"),
         tmpfs=flags.all("tmpfs"),
