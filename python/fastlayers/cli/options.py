@@ -68,13 +68,6 @@ def _name_check(option: str) -> Callable[[str], str]:
 
 
 ENV_FLAGS = (
-    Flag(
-        "add-host",
-        "",
-        "list",
-        "Add a custom host-to-IP mapping (host:ip)",
-        check=_name_check("add_hosts"),
-    ),
     Flag("env", "e", "list", "Set environment variables", check=_check_env),
     Flag("env-file", "", "list", "Read in a file of environment variables"),
 )
