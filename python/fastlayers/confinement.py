@@ -6,6 +6,7 @@ import os
 
 from fastlayers import _core
 from fastlayers.errors import InvalidError, UnsupportedError
+from fastlayers.oci.go_value import parse_bool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from fastlayers.container_options import ContainerOptions
 
-_TRUE = ("1", "t", "T", "TRUE", "true", "True")
-_FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _SPEC_ALLOW = 4  # SECCOMP_FILTER_FLAG_SPEC_ALLOW
 MASKED_PATHS = (
     "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
@@ -37,7 +36,7 @@ def _kept(option: str) -> str:
     name, equals, value = option.partition("=")
     if not equals:
         raise InvalidError(f'invalid --security-opt: "{option[:100]}"')
-    if name == "no-new-privileges" and value in _TRUE + _FALSE:
+    if name == "no-new-privileges" and parse_bool(value) is not None:
         return option
     if option in ("apparmor=unconfined", "label=disable", "systempaths=unconfined"):
         return option
@@ -94,7 +93,7 @@ def confine(
     for option in options.security_opt:
         name, _, value = option.partition("=")
         if name == "no-new-privileges":
-            no_new_privileges = value not in _FALSE
+            no_new_privileges = parse_bool(value) is not False
         elif name == "seccomp":
             profile = value
     # As Docker's, a command that is executed as privileged has the container's filter.

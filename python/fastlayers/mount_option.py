@@ -20,9 +20,8 @@ from fastlayers.container_mount import (
     check_volume_name,
 )
 from fastlayers.errors import InvalidError, UnsupportedError
+from fastlayers.oci.go_value import parse_bool
 
-_TRUE = ("1", "t", "T", "true", "True", "TRUE")
-_FALSE = ("0", "f", "F", "false", "False", "FALSE")
 # The spellings of each key, and those that may stand without a value.
 _KEYS = {
     "type": "type",
@@ -68,9 +67,10 @@ def read_fields(text: str) -> dict[str, str]:
         if name is None:
             raise InvalidError(f"unexpected key '{key[:100]}' in '{field[:100]}'")
         if name in _FLAGS:
-            if equals and value not in _TRUE + _FALSE:
+            given = parse_bool(value) if equals else True
+            if given is None:
                 raise InvalidError(f"invalid value for {key}: {value[:100]}")
-            value = "true" if not equals or value in _TRUE else ""
+            value = "true" if given else ""
         elif name == "type":
             value = value.lower()
         elif name == "tmpfs-size":

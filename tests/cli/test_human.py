@@ -1,5 +1,7 @@
 """Sizes and times are worded as docker words them (measured on docker 28)."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +105,38 @@ def test_any_text_is_a_time_or_none(text: str) -> None:
     moment.since(moment.parse(text))
     moment.listed(moment.parse(text))
     moment.rfc3339(moment.parse(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("0", 0),
+        ("0.5", 500_000_000),
+        ("1719835200.000000001", 1719835200_000000001),
+        ("2024-07-01T12:00:00Z", 1719835200_000000000),
+        ("2024-07-01T14:00:00.25+02:00", 1719835200_250000000),
+        ("2024-07-01T12:00:00", 1719835200_000000000),
+        ("2024-07-01", 1719792000_000000000),
+        ("yesterday", None),
+        ("", None),
+        ("1.2.3", None),
+        ("-5m", None),
+        ("5x", None),
+        ("h", None),
+        ("5", 5_000_000_000),
+        ("1e3", None),
+    ],
+)
+def test_points_in_time_as_flags_take_them(text: str, ns: int | None) -> None:
+    assert moment.point_ns(text) == ns
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10m", 600), ("1h30m", 5400), ("1.5h", 5400), (".5s1ms", 0.501), ("0s", 0)],
+)
+def test_how_long_ago_is_a_point_in_time_too(text: str, seconds: float) -> None:
+    before = time.time_ns()
+    found = moment.point_ns(text)
+    assert found is not None
+    assert before <= found + round(seconds * 1e9) <= time.time_ns()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from fastlayers.cli.flags import Flag
 from fastlayers.errors import InvalidError
+from fastlayers.oci.go_value import parse_bool
 
 
 def filter_flag() -> Flag:
@@ -49,11 +50,10 @@ class Filters:
         values = self.values(name)
         if not values:
             return None
-        if values[-1].lower() in ("1", "true", "t"):
-            return True
-        if values[-1].lower() in ("0", "false", "f"):
-            return False
-        raise InvalidError(f"invalid filter '{name}={values[-1]}'")
+        value = parse_bool(values[-1])
+        if value is None:
+            raise InvalidError(f"invalid filter '{name}={values[-1]}'")
+        return value
 
 
 def has_label(labels: dict[str, str], wanted: str) -> bool:

@@ -1,19 +1,17 @@
 """Flags of the command line, read as docker reads them.
 
 `-ti`, `-t -i`, `--name x`, `--name=x`, `-ex=y`, `--rm=false`, `--`; an unknown flag is always an
-error that names it. This module is on the way to every command, so it imports nothing.
+error that names it. This module is on the way to every command, so it imports next to nothing.
 """
 
 from __future__ import annotations
 
 from fastlayers.errors import InvalidError
+from fastlayers.oci.go_value import parse_bool
 
 TYPE_CHECKING = False  # typing itself costs more than reading the flags
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_TRUE = frozenset(("1", "t", "T", "true", "True", "TRUE"))
-_FALSE = frozenset(("0", "f", "F", "false", "False", "FALSE"))
 
 
 class FlagError(InvalidError):
@@ -100,10 +98,11 @@ class Values:
             if complaint:
                 raise _bad_value(flag, text, complaint)
         if flag.kind == "bool":
-            if text not in _TRUE and text not in _FALSE:
+            value = parse_bool(text)
+            if value is None:
                 complaint = f"strconv.ParseBool: parsing {_quote(text)}: invalid syntax"
                 raise _bad_value(flag, text, complaint)
-            self._by_name[flag.name] = text in _TRUE
+            self._by_name[flag.name] = value
         elif flag.kind == "int":
             try:
                 self._by_name[flag.name] = int(text)
@@ -162,7 +161,7 @@ class _Reader:
         name, equals, value = text.partition("=")
         flag = self._long.get(name)
         if flag is None:
-            if name == "help" and value not in _FALSE:
+            if name == "help" and parse_bool(value) is not False:
                 raise HelpRequested
             if name == "help":
                 return

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _PAUSE_SECONDS = 0.1
 _BILLION = 1_000_000_000
-_UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
 
 def _check_tail(text: str) -> str:
@@ -104,26 +103,12 @@ class _Printer:
 
 
 def _moment(text: str) -> int:
-    """Nanoseconds since 1970 of a time as Docker takes it: RFC 3339, seconds since 1970, or how
-    long ago (1h30m). 0 if there is none."""
-    import re
-
+    """Nanoseconds since 1970; 0 if there is none."""
     from fastlayers.cli import moment
-    from fastlayers.oci.timestamp import to_ns
 
     if not text:
         return 0
-    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", text):
-        whole, _, part = text.partition(".")
-        return int(whole) * _BILLION + int(part.ljust(9, "0"))
-    spans = re.findall(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ns|us|ms|s|m|h)", text)
-    if spans and "".join(number + unit for number, unit in spans) == text:
-        ago = sum(float(number) * _UNITS[unit] for number, unit in spans)
-        return time.time_ns() - int(ago)
-    exact = to_ns(text)
-    if exact is not None:
-        return exact
-    parsed = moment.parse(text)  # a date alone, or without its zone
-    if parsed is None:
+    found = moment.point_ns(text)
+    if found is None:
         raise InvalidError(f"invalid time: {text[:60]!r}: write 2013-01-02T13:23:37Z, or 10m")
-    return int(parsed * _BILLION)
+    return found

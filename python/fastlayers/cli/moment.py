@@ -6,7 +6,12 @@ import time
 from datetime import UTC, datetime
 
 from fastlayers.cli.human import duration
+from fastlayers.oci.go_value import parse_duration
+from fastlayers.oci.timestamp import to_ns
 
+_BILLION = 1_000_000_000
+_DIGITS = 9  # of a fraction of a second
+_LONGEST_SECONDS = 12
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -19,6 +24,25 @@ def parse(text: str | None) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def point_ns(text: str) -> int | None:
+    """Nanoseconds since 1970 of a time as --since and --until take it: RFC 3339 with or without its
+    zone, a date alone, seconds since 1970, or how long ago ("1h30m"); None for what is none."""
+    whole, dot, part = text.partition(".")
+    if whole.isdecimal() and whole.isascii() and len(whole) <= _LONGEST_SECONDS:
+        if not dot:
+            return int(whole) * _BILLION
+        if part.isdecimal() and part.isascii() and len(part) <= _DIGITS:
+            return int(whole) * _BILLION + int(part.ljust(_DIGITS, "0"))
+    ago = parse_duration(text)
+    if ago is not None:
+        return time.time_ns() - ago
+    exact = to_ns(text)
+    if exact is not None:
+        return exact
+    seconds = parse(text)
+    return None if seconds is None else int(seconds * _BILLION)
 
 
 def since(moment: float | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     Matches = Callable[[Container | Image | Volume], bool]
 
 _FORCE = Flag("force", "f", "bool", "Do not prompt for confirmation")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 ALL = "all images without at least one container associated to them"
 DANGLING = "all dangling images"
 
@@ -63,28 +61,11 @@ def matches(call: Call) -> Matches:
 
 
 def _until(text: str) -> float:
-    """Seconds since 1970 of a time stamp, or of a span before now ("24h", "1h30m")."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    parsed = moment.parse(text)
-    if parsed is not None:
-        return parsed
-    total, number, rest = 0.0, "", text
-    while rest:
-        if rest[0].isdecimal() or rest[0] == ".":
-            number, rest = number + rest[0], rest[1:]
-            continue
-        unit = rest[:2] if rest[:2] in _UNITS else rest[:1]
-        try:
-            total += float(number) * _UNITS[unit]
-        except (ValueError, KeyError):
-            raise InvalidError(f'invalid filter "until={text[:40]}": no time and no span') from None
-        number, rest = "", rest[len(unit) :]
-    if number or not text:
+    """Seconds since 1970."""
+    found = moment.point_ns(text)
+    if found is None:
         raise InvalidError(f'invalid filter "until={text[:40]}": no time and no span')
-    return time.time() - total
+    return found / 1e9
 
 
 def report(heading: str, lines: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastlayers.errors import InvalidError
+from fastlayers.oci.go_value import parse_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,17 +11,7 @@ if TYPE_CHECKING:
 
     from fastlayers.oci.fields import Json
 
-_UNITS_NS = {
-    "ns": 1,
-    "us": 1_000,
-    "\u00b5s": 1_000,
-    "ms": 1_000_000,
-    "s": 1_000_000_000,
-    "m": 60_000_000_000,
-    "h": 3_600_000_000_000,
-}
 _SHORTEST_NS = 1_000_000
-_LONGEST_NS = (1 << 63) - 1
 _DURATIONS = {
     "interval": "Interval",
     "timeout": "Timeout",
@@ -67,27 +58,9 @@ def _retries(text: str) -> int:
 
 def _duration(name: str, text: str) -> int:
     """Nanoseconds of a duration such as 1m30s, 1.5s or 0."""
-    total = 0 if text == "0" else _sum(text)
-    if total is None or total > _LONGEST_NS:
+    total = parse_duration(text)
+    if total is None:
         raise InvalidError(f"--{name} of HEALTHCHECK is not a duration: {text[:40]!r}")
     if 0 < total < _SHORTEST_NS:
         raise InvalidError(f"--{name} of HEALTHCHECK cannot be less than 1ms: {text[:40]!r}")
-    return total
-
-
-def _sum(text: str) -> int | None:
-    total = 0
-    if not text or len(text) > 60:
-        return None
-    while text:
-        rest = text.lstrip("0123456789.")
-        number = text[: len(text) - len(rest)]
-        after = rest.lstrip("".join(_UNITS_NS))
-        unit = rest[: len(rest) - len(after)]
-        whole, _, fraction = number.partition(".")
-        if unit not in _UNITS_NS or not (whole or fraction) or "." in fraction:
-            return None
-        scaled = int((whole or "0") + fraction) * _UNITS_NS[unit]
-        total += scaled // 10 ** len(fraction)
-        text = after
     return total
