@@ -122,6 +122,16 @@ int Unpacker::enter(const Path& path, std::size_t length, bool create) {
   return open_.empty() ? directory_fd_ : open_.back().fd.get();
 }
 
+template <class Work>
+void Unpacker::in_context(const Path& path, Work work) const {
+  try {
+    work();
+  } catch (Error& error) {
+    if (error.kind() == ErrorKind::system) error.add_context(shown(path));
+    throw;
+  }
+}
+
 void Unpacker::member(tar::Header&& header) {
   const Path path = split(header.path);
   // The directory itself is the user's: that is how `cp box:/etc/. here` goes into it.
@@ -130,12 +140,7 @@ void Unpacker::member(tar::Header&& header) {
     throw Error(ErrorKind::invalid,
                 "cannot overwrite directory " + shown({}) + " with non-directory");
   }
-  try {
-    make(path, header);
-  } catch (Error& error) {
-    if (error.kind() == ErrorKind::system) error.add_context(shown(path));
-    throw;
-  }
+  in_context(path, [&] { make(path, header); });
   if (file_ == nullptr) return;
   header_ = std::move(header);
   path_ = path;
@@ -238,18 +243,15 @@ void Unpacker::body(Bytes bytes) {
 }
 
 void Unpacker::write(Bytes bytes) {
-  if (!is_hole(bytes)) sys::write_all_at(file_->fd(), bytes, position_);
+  in_context(path_, [&] {
+    if (!is_hole(bytes)) sys::write_all_at(file_->fd(), bytes, position_);
+  });
   position_ += bytes.size();
 }
 
 void Unpacker::end_member() {
   if (file_ == nullptr) return;
-  try {
-    finish_file();
-  } catch (Error& error) {
-    if (error.kind() == ErrorKind::system) error.add_context(shown(path_));
-    throw;
-  }
+  in_context(path_, [&] { finish_file(); });
 }
 
 void Unpacker::finish_file() {

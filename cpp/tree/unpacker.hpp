@@ -53,6 +53,8 @@ class Unpacker : public tar::Visitor {
   int enter(const Path& path, std::size_t length, bool create);
   sys::Fd enter_next(const Path& path, std::size_t depth, bool create) const;
   std::string shown(const Path& path) const;
+  template <class Work>
+  void in_context(const Path& path, Work work) const;  // its system errors name the path
   void make(const Path& path, const tar::Header& header);
   void make_directory(const Path& path, const tar::Header& header, bool exists);
   void make_hard_link(int parent, const std::string& name, const tar::Header& header);

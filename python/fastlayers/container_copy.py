@@ -11,7 +11,7 @@ from fastlayers.errors import ConflictError, InvalidError
 from fastlayers.host import host_error
 from fastlayers.lock import FileLock
 from fastlayers.mount_plan import plan_mounts
-from fastlayers.mounted import refuse_mounted
+from fastlayers.mounted import copy_lock, refuse_mounted
 from fastlayers.process import start_time
 
 TYPE_CHECKING = False
@@ -115,12 +115,13 @@ def _at(container: Container, copy: Callable[[Place], int]) -> int:
     lock = FileLock(container.state_file.lock_path, exclusive=True)
     while True:
         if container.state().status == RUNNING:
-            root = _open_root(container)
-            if root is not None:
-                try:
-                    return copy((None, root, container.name))
-                finally:
-                    os.close(root)
+            with copy_lock(container, exclusive=False):
+                root = _open_root(container)
+                if root is not None:
+                    try:
+                        return copy((None, root, container.name))
+                    finally:
+                        os.close(root)
         if lock.acquire(timeout_seconds=_LOCK_SECONDS):
             try:
                 if container.state().status != RUNNING:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from fastlayers.store import Store
 
 _RECORD = ".json"
+_COPY_LOCK = "copy.lock"
+_PATIENCE_SECONDS = 30.0
 _ESCAPES = ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\"))
 
 
@@ -105,9 +107,24 @@ def _attach_container(container: Container, path: str) -> None:
         )
 
 
+def copy_lock(container: Container, *, exclusive: bool) -> FileLock:
+    """Held (not exclusively) by who copies from or to the root of a container that runs: its mount
+    lasts as long, even when the container has ended."""
+    from fastlayers.lock import FileLock
+
+    return FileLock(os.path.join(container.directory, _COPY_LOCK), exclusive=exclusive)
+
+
 def refuse_mounted(store: Store, container: Container) -> None:
     """ConflictError if a container's root is mounted: two mounts of one upper directory would
-    spoil it. The process that mounted it may be long gone."""
+    spoil it. The process that mounted it may be long gone; for those who copy it waits."""
+    lock = copy_lock(container, exclusive=True)
+    if os.path.exists(lock.path):
+        if not lock.acquire(timeout_seconds=_PATIENCE_SECONDS):
+            raise ConflictError(
+                f"container {container.name}: files are still copied from or to its last run"
+            )
+        lock.release()
     for _, document in _live_records(store):
         if document.get("container") == container.id:
             raise ConflictError(

@@ -348,7 +348,8 @@ def test_what_does_not_fit_leaves_nothing(shell: CommandLine, tmp_path: Path) ->
     (tmp_path / "big").write_bytes(os.urandom(3 << 20))
     shell.must("run", "-d", "--name=box", "--tmpfs", "/t:size=2m", "box", "sleep", "1000")
     done = shell.fails(1, "cp", str(tmp_path / "big"), "box:/t/big")
-    assert done.err == 'Error: "/t/big": write: No space left on device\n' or "No space" in done.err
+    assert "/t/big" in done.err
+    assert "No space left on device" in done.err
     assert shell.must("exec", "box", "ls", "-A", "/t").out == ""
     shell.must("rm", "-f", "box")
 
@@ -378,6 +379,27 @@ def test_copies_wait_for_each_other_and_for_a_start(shell: CommandLine, tmp_path
     assert [process.communicate(timeout=60)[1] for process in started] == [b""] * 6
     shell.must("start", "box")
     until(lambda: shell.must("logs", "box").out == "6\n")
+    shell.must("rm", "-f", "box")
+
+
+def test_a_start_waits_for_what_is_copied_into_the_last_run(shell: CommandLine) -> None:
+    """Its mount lasts as long as the copying, and a second one of the same upper would spoil it."""
+    shell.must("run", "-d", "--name=box", "box", "sleep", "1000")
+    copying = shell.start("cp", "-", "box:/tmp", stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert copying.stdin is not None
+    archive = rewritten(_folder("in"), "")
+    copying.stdin.write(archive[:512])
+    copying.stdin.flush()
+    lock = next((shell.root / "containers").iterdir()) / "copy.lock"
+    until(lock.exists)
+    time.sleep(0.3)
+    shell.must("stop", "-t", "0", "box")
+    starting = shell.start("start", "box", stderr=subprocess.PIPE)
+    time.sleep(0.7)
+    assert starting.poll() is None
+    copying.communicate(archive[512:], timeout=20)
+    assert (copying.returncode, starting.wait(timeout=20)) == (0, 0)
+    assert shell.must("exec", "box", "ls", "/tmp").out == "in\n"
     shell.must("rm", "-f", "box")
 
 
