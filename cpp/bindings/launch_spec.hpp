@@ -21,6 +21,7 @@ struct PyLaunchSpec {
   DiffIds diff_ids;
   std::string backend = "erofs";
   std::string network = "host";
+  std::string ipc = "private";
   std::vector<Bind> binds;
   std::vector<Tmpfs> tmpfs;
   std::vector<ImageMount> images;

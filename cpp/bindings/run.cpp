@@ -16,6 +16,29 @@ run::Network parse_network(const std::string& name) {
   throw Error(ErrorKind::invalid, "network " + name + " not found: use host or none");
 }
 
+run::Ipc parse_ipc(const std::string& mode) {
+  if (mode == "private") return run::Ipc::own;
+  if (mode == "none") return run::Ipc::none;
+  if (mode == "host") return run::Ipc::host;
+  throw Error(ErrorKind::invalid, "IPC mode " + mode + ": use private, none or host");
+}
+
+using PyUlimit = std::tuple<int, std::uint64_t, std::uint64_t>;
+
+void set_ulimits(PyLaunchSpec& request, const std::vector<PyUlimit>& ulimits) {
+  for (const auto& [resource, soft, hard] : ulimits) {
+    request.spec.ulimits.push_back({resource, soft, hard});
+  }
+}
+
+using PyDevice = std::tuple<std::string, bool, unsigned, unsigned, unsigned, unsigned, unsigned>;
+
+void set_devices(PyLaunchSpec& request, const std::vector<PyDevice>& devices) {
+  for (const auto& [target, is_block, major, minor, mode, uid, gid] : devices) {
+    request.spec.devices.push_back({target, is_block, major, minor, mode, uid, gid});
+  }
+}
+
 std::pair<int, std::string> launch(const PyLaunchSpec& request,
                                    const std::function<void(int)>& started) {
   const py::gil_scoped_release release;
@@ -91,6 +114,7 @@ void field(py::class_<PyLaunchSpec>& type, const char* name, T Owner::*member) {
 run::LaunchSpec to_spec(const PyLaunchSpec& request) {
   run::LaunchSpec spec = request.spec;
   spec.network = parse_network(request.network);
+  spec.ipc = parse_ipc(request.ipc);
   const layer::ChainStore chains(request.root);
   const mount::Backend backend = mount::parse_backend(request.backend);
   for (const auto& [source, target, read_only, copy_up] : request.binds) {
@@ -130,6 +154,9 @@ void register_run(py::module_& module) {
       .def_readwrite("diff_ids", &PyLaunchSpec::diff_ids)
       .def_readwrite("backend", &PyLaunchSpec::backend)
       .def_readwrite("network", &PyLaunchSpec::network)
+      .def_readwrite("ipc", &PyLaunchSpec::ipc)
+      .def("set_ulimits", &set_ulimits, py::arg("ulimits"))
+      .def("set_devices", &set_devices, py::arg("devices"))
       .def_readwrite("binds", &PyLaunchSpec::binds)
       .def_readwrite("tmpfs", &PyLaunchSpec::tmpfs)
       .def_readwrite("images", &PyLaunchSpec::images)
@@ -142,6 +169,13 @@ void register_run(py::module_& module) {
   field(type, "cgroups", &run::ProcessSpec::cgroups);
   field(type, "cwd", &run::LaunchSpec::cwd);
   field(type, "user", &run::LaunchSpec::user);
+  field(type, "domainname", &run::LaunchSpec::domainname);
+  field(type, "groups", &run::ProcessSpec::groups);
+  field(type, "host_pid", &run::LaunchSpec::host_pid);
+  field(type, "host_uts", &run::LaunchSpec::host_uts);
+  field(type, "init", &run::LaunchSpec::init);
+  field(type, "oom_score_adj", &run::ProcessSpec::oom_score_adj);
+  field(type, "sysctls", &run::LaunchSpec::sysctls);
   field(type, "hide_system", &run::LaunchSpec::hide_system);
   field(type, "hostname", &run::LaunchSpec::hostname);
   field(type, "tty", &run::LaunchSpec::tty);

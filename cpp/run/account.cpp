@@ -139,7 +139,8 @@ std::string read_in_root(int root_fd, const std::string& path) {
 
 }  // namespace
 
-Account find_account(const std::string& user, std::string_view passwd, std::string_view group) {
+Account find_account(const std::string& user, std::string_view passwd, std::string_view group,
+                     const std::vector<std::string>& more_groups) {
   const auto colon = std::min(user.find(':'), user.size());
   const std::string_view wanted = std::string_view(user).substr(0, colon);
   const std::string_view wanted_group =
@@ -165,14 +166,16 @@ Account find_account(const std::string& user, std::string_view passwd, std::stri
   if (!wanted_group.empty()) account.gid = find_group(wanted_group, group);
   account.groups = {account.gid};
   if (entry && wanted_group.empty()) add_groups_of(entry->name, group, account.groups);
+  for (const auto& name : more_groups) account.groups.push_back(find_group(name, group));
   return account;
 }
 
-Account find_account_in_root(int root_fd, const std::string& user) {
+Account find_account_in_root(int root_fd, const std::string& user,
+                             const std::vector<std::string>& more_groups) {
   const std::string passwd = read_in_root(root_fd, "/etc/passwd");
   // Only needed for names: most images run as root, whose groups matter as well.
   const std::string group = read_in_root(root_fd, "/etc/group");
-  return find_account(user, passwd, group);
+  return find_account(user, passwd, group, more_groups);
 }
 
 }  // namespace fastlayers::run

@@ -20,11 +20,14 @@ struct Account {
 
 // `user` is "", "name", "uid", "name:group", "uid:gid", ...; `passwd` and `group` are the texts of
 // the image's files ("" where it has none). As Docker: a uid without an entry has gid 0; an entry's
-// name brings its supplementary groups unless a group is given. Throws Error(invalid).
-Account find_account(const std::string& user, std::string_view passwd, std::string_view group);
+// name brings its supplementary groups unless a group is given; `more_groups` are names and
+// numbers of further ones. Throws Error(invalid).
+Account find_account(const std::string& user, std::string_view passwd, std::string_view group,
+                     const std::vector<std::string>& more_groups = {});
 
 // The same, reading /etc/passwd and /etc/group of the root. Anything there that is not a regular
 // file of bearable length is an error.
-Account find_account_in_root(int root_fd, const std::string& user);
+Account find_account_in_root(int root_fd, const std::string& user,
+                             const std::vector<std::string>& more_groups);
 
 }  // namespace fastlayers::run

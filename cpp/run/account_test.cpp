@@ -57,6 +57,14 @@ TEST_CASE("a name brings its group, home and supplementary groups") {
   CHECK(find_account("homeless", kPasswd, kGroup).home == "/");
 }
 
+TEST_CASE("more groups are names or numbers, also of a user with a group") {
+  CHECK(find_account("alice:5", kPasswd, kGroup, {"video", "77"}).groups ==
+        std::vector<unsigned>{5, 44, 77});
+  CHECK(find_account("", kPasswd, kGroup, {"0"}).groups == std::vector<unsigned>{0, 0, 10, 0});
+  CHECK_THROWS_AS(find_account("", kPasswd, kGroup, {"nope"}), Error);
+  CHECK_THROWS_AS(find_account("", kPasswd, kGroup, {"4294967296"}), Error);
+}
+
 TEST_CASE("a number is an id, known or not, and never a name") {
   CHECK(find_account("1000", kPasswd, kGroup).gid == 1001);
   const Account unknown = find_account("4242", kPasswd, kGroup);

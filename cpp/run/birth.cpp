@@ -55,24 +55,32 @@ void find_program(int root_fd, const ProcessSpec& spec, const std::string& cwd, 
   program.environment_pointers = pointers_to(program.environment);
 }
 
+// While the host's files are still there.
+void leave_callers_groups(const ProcessSpec& spec) {
+  for (const auto& group : spec.cgroups) sys::join_cgroup(group);
+  if (spec.oom_score_adj) sys::set_oom_score_adj(*spec.oom_score_adj);
+}
+
 // In the child. All it opens is closed when it returns, but for the streams.
 void prepare(const LaunchSpec& spec, Program& program) {
-  for (const auto& group : spec.cgroups) sys::join_cgroup(group);
+  leave_callers_groups(spec);
   sys::keep_mounts_private();
   if (spec.network == Network::none) sys::raise_loopback();
   sys::clear_file_mask();
 
   std::vector<Volume> volumes = open_volumes(spec);
   const sys::Fd root = attach_root(spec);
-  const SystemMounts mounts =
-      mount_system(root.get(), {spec.privileged, spec.hide_system, spec.shm_bytes});
+  const SystemMounts mounts = mount_system(
+      root.get(),
+      {spec.privileged, spec.hide_system, spec.shm_bytes, spec.ipc, spec.devices, spec.sysctls});
   attach_volumes(root.get(), volumes);
   const sys::Fd directory = open_or_create(
       root.get(), clean_path(spec.cwd, "the working directory"), TargetKind::directory);
-  program.account = find_account_in_root(root.get(), spec.user);
+  program.account = find_account_in_root(root.get(), spec.user, spec.groups);
   program.streams = open_streams(spec, spec.log, mounts, program.account.uid);
   if (spec.read_only) sys::add_mount_flags(root.get(), sys::kReadOnly, false);
-  if (!spec.hostname.empty()) sys::set_hostname(spec.hostname);
+  if (!spec.host_uts && !spec.hostname.empty()) sys::set_hostname(spec.hostname);
+  if (!spec.domainname.empty()) sys::set_domainname(spec.domainname);
   sys::pivot_into(root.get());
   const std::string cwd = enter(directory);
 
@@ -81,7 +89,7 @@ void prepare(const LaunchSpec& spec, Program& program) {
 
 // In the child that joins a container: the same of what is there already.
 void prepare_joining(const ProcessSpec& spec, const sys::Fd& leader, Program& program) {
-  for (const auto& group : spec.cgroups) sys::join_cgroup(group);
+  leave_callers_groups(spec);
   sys::join_namespaces(leader);
   sys::clear_file_mask();
   const sys::Fd root = sys::open("/", O_PATH | O_DIRECTORY);
@@ -93,7 +101,7 @@ void prepare_joining(const ProcessSpec& spec, const sys::Fd& leader, Program& pr
                 "chdir to cwd (\"" + path + "\") failed: " + std::generic_category().message(error),
                 error);
   }
-  program.account = find_account_in_root(root.get(), spec.user);
+  program.account = find_account_in_root(root.get(), spec.user, spec.groups);
   program.streams = open_streams(spec, false, find_system(root.get()), program.account.uid);
   find_program(root.get(), spec, enter(*directory), program);
 }
@@ -140,19 +148,24 @@ Newborn give_birth(const LaunchSpec& spec) {
   const ProfileTimer timer(ProfilePart::start);
   Cradle cradle;
   cradle.prepare = [&spec](Program& program) { prepare(spec, program); };
-  cradle.is_watched = !spec.binds.empty();  // a volume may be another container's as well
+  // A volume may be another container's as well, and among the host's processes are any.
+  cradle.is_watched = !spec.binds.empty() || spec.host_pid || spec.init;
+  cradle.program.init = spec.init;
   sys::Fd self;
   if (spec.kill_with_parent) {
     self = sys::duplicate_above_stdio(sys::open_pidfd_of_caller().get());
   }
-  cradle.program.tty = spec.tty;
-  cradle.program.confinement = &spec.confinement;
+  cradle.program.spec = &spec;
   cradle.program.parent_fd = self.get();
   sys::Child child;
   {
     // No handler of the caller's may run where the child borrows this thread's memory.
     const sys::BlockedSignals blocked;
-    child = sys::spawn_isolated(child_main, &cradle, spec.network == Network::none);
+    child = sys::spawn_isolated(child_main, &cradle,
+                                {.pid = !spec.host_pid,
+                                 .uts = !spec.host_uts,
+                                 .ipc = spec.ipc != Ipc::host,
+                                 .network = spec.network == Network::none});
   }
   return deliver(cradle, spec, std::move(child));
 }
@@ -163,8 +176,7 @@ Newborn join(const ProcessSpec& spec, const sys::Fd& leader) {
   cradle.prepare = [&](Program& program) { prepare_joining(spec, leader, program); };
   cradle.leader = &leader;
   cradle.is_watched = true;
-  cradle.program.tty = spec.tty;
-  cradle.program.confinement = &spec.confinement;
+  cradle.program.spec = &spec;
   sys::Child child;
   {
     const sys::BlockedSignals blocked;

@@ -35,6 +35,8 @@ constexpr const char* name_of(Step step) {
       return "take on the user's identity";
     case Step::parent:
       return "tie it to its parent";
+    case Step::limits:
+      return "set its ulimits";
     case Step::confinement:
       return "confine it";
     case Step::search:
@@ -47,13 +49,13 @@ constexpr const char* name_of(Step step) {
 sys::Credentials credentials_of(const Program& program) {
   const Account& account = program.account;
   return {account.uid, account.gid, account.groups.data(), account.groups.size(),
-          program.confinement->capabilities};
+          program.spec->confinement.capabilities};
 }
 
 // The last that happens. The filter comes before the capabilities go, as one of them is needed for
 // it, so that a profile has to let one call pass, capset(2), besides those that execute.
 int confine(const Program& program, const sys::Credentials& credentials) {
-  const Confinement& confinement = *program.confinement;
+  const Confinement& confinement = program.spec->confinement;
   int error = confinement.no_new_privileges ? sys::child::forbid_new_privileges() : 0;
   if (error == 0 && !confinement.filter.empty()) {
     error = sys::child::install_filter(confinement.filter, confinement.filter_flags);
@@ -72,13 +74,18 @@ Failure change(const Program& program) {
   child::set_file_mask(kFileMask);
   if ((error = child::new_session()) != 0) return {Step::session, error};
   if ((error = child::install_stdio(stdio)) != 0) return {Step::stdio, error};
-  if (program.tty && (error = child::take_terminal()) != 0) return {Step::terminal, error};
+  if (program.spec->tty && (error = child::take_terminal()) != 0) return {Step::terminal, error};
   if ((error = child::new_session_keyring()) != 0) return {Step::keyring, error};
   const sys::Credentials credentials = credentials_of(program);
   error = sys::become(credentials, sys::last_capability());
   if (error != 0) return {Step::identity, error};
   if (program.parent_fd >= 0 && (error = child::die_with_parent(program.parent_fd)) != 0) {
     return {Step::parent, error};
+  }
+  for (const Ulimit& limit : program.spec->ulimits) {
+    if ((error = child::set_limit(limit.resource, limit.soft, limit.hard)) != 0) {
+      return {Step::limits, error};
+    }
   }
   return {Step::confinement, confine(program, credentials)};
 }
@@ -117,8 +124,12 @@ Porter::Porter(const Program& program) : program_(sys::sealed_program(porter_pro
   sys::Pipe pipe = sys::open_pipe();
   read_end_ = std::move(pipe.read_end);
   write_end_ = std::move(pipe.write_end);
-  arguments_ = pointers_to(program.command.candidates);
+  static char once[] = "porter";
+  static char stays[] = "init";
   static char end_of_candidates[] = "";
+  const std::vector<char*> candidates = pointers_to(program.command.candidates);
+  arguments_ = {program.init ? stays : once};
+  arguments_.insert(arguments_.end(), candidates.begin(), candidates.end());
   arguments_.back() = end_of_candidates;
   arguments_.insert(arguments_.end(), program.argv_pointers.begin(), program.argv_pointers.end());
 }

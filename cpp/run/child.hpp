@@ -6,7 +6,7 @@
 
 #include "run/account.hpp"
 #include "run/command.hpp"
-#include "run/confinement.hpp"
+#include "run/process_spec.hpp"
 #include "run/stdio.hpp"
 #include "run/step.hpp"
 
@@ -18,9 +18,9 @@ struct Program {
   Command command;
   std::vector<std::string> environment;
   Account account;
-  const Confinement* confinement = nullptr;  // the spec's
+  const ProcessSpec* spec = nullptr;
   Streams streams;
-  bool tty = false;
+  bool init = false;   // the porter stays, as the first process of the container
   int parent_fd = -1;  // or from open_pidfd_of_caller() of a parent that it must not outlive
   std::vector<char*> argv_pointers;
   std::vector<char*> environment_pointers;

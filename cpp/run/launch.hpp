@@ -44,7 +44,21 @@ struct ImageMount {
   std::string target;
 };
 
+// A device of the host, by its number.
+struct DeviceNode {
+  std::string target;  // as in a BindMount
+  bool is_block = false;
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned mode = 0;
+  unsigned uid = 0;
+  unsigned gid = 0;
+};
+
 enum class Network { host, none };
+
+// None is a namespace of its own without /dev/shm.
+enum class Ipc { own, none, host };
 
 inline constexpr std::uint64_t kSharedMemoryBytes = std::uint64_t{64} << 20;  // Docker's
 
@@ -53,12 +67,19 @@ struct LaunchSpec : ProcessSpec {
   std::string directory;  // containers/<id>: holds resolv.conf, hosts, hostname to be bound; log;
                           // must exist; the merged root is mounted on its subfolder "merged"
   std::string hostname;
+  std::string domainname;
   Network network = Network::host;
+  Ipc ipc = Ipc::own;
+  bool host_pid = false;  // it sees the host's processes
+  bool host_uts = false;  // and has the host's name
+  bool init = false;      // the command is a child of a first process that reaps what it leaves
   bool read_only = false;
   std::vector<BindMount> binds;
   std::vector<TmpfsMount> tmpfs;
   std::vector<ImageMount> images;
-  std::uint64_t shm_bytes = kSharedMemoryBytes;  // the size of /dev/shm
+  std::vector<DeviceNode> devices;
+  std::vector<std::pair<std::string, std::string>> sysctls;  // of its own namespaces
+  std::uint64_t shm_bytes = kSharedMemoryBytes;              // the size of /dev/shm
   bool hide_system = true;  // what tells of the host in /proc and /sys, or would steer it
   bool privileged = false;  // all the host's devices, and /sys to be written
   bool log = false;         // copy stdout and stderr to <directory>/log as well

@@ -1,6 +1,8 @@
 // ProcessSpec: one process in a container, its first or one that joins it, and its streams.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,12 +10,21 @@
 
 namespace fastlayers::run {
 
+struct Ulimit {
+  int resource = 0;  // as setrlimit(2) numbers it
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;  // all bits set: none
+};
+
 struct ProcessSpec {
   std::vector<std::string> argv;     // argv[0] is looked up in PATH of `env` inside the root
   std::vector<std::string> env;      // K=V; HOME is added if absent (from passwd of the root)
   std::string cwd = "/";             // inside the root; of the first process created if missing
   std::string user;                  // "", name, uid, name:group, uid:gid
+  std::vector<std::string> groups;   // names and numbers of more groups the user is in
   std::vector<std::string> cgroups;  // folders of the groups it joins
+  std::vector<Ulimit> ulimits;
+  std::optional<int> oom_score_adj;  // none: the caller's
   Confinement confinement;
   bool tty = false;
   bool interactive = false;  // keep stdin open; otherwise the child's stdin is /dev/null

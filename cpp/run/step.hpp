@@ -12,6 +12,7 @@ enum class Step {
   keyring,
   identity,
   parent,
+  limits,
   confinement,
   search,
   execute

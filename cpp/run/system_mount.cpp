@@ -90,6 +90,26 @@ sys::Fd make_device(int dev_fd, const Device& device) {
   return sys::clone_mount_at(dev_fd, device.name, false);
 }
 
+// A mount of one device of the host, by way of a node in `dev_fd`.
+sys::Fd lend_device(int dev_fd, const std::string& name, const DeviceNode& device) {
+  try {
+    sys::make_node_at(dev_fd, name, device.is_block ? S_IFBLK : S_IFCHR, device.major,
+                      device.minor);
+  } catch (Error& error) {
+    error.add_context("add the device " + device.target);
+    throw;
+  }
+  sys::set_owner_at(dev_fd, name, device.uid, device.gid);
+  sys::set_mode_at(dev_fd, name, device.mode);
+  return sys::clone_mount_at(dev_fd, name, false);
+}
+
+std::string lent_name(std::size_t number) { return ".device-" + std::to_string(number); }
+
+sys::Fd lend(const char* path) {
+  return sys::clone_mount_at(sys::open(path, O_PATH | O_DIRECTORY).get(), "", true);
+}
+
 void mount_below(int dev_fd, const char* name, const sys::Fd& mount) {
   sys::make_directory_at(dev_fd, name, 0755);
   sys::attach_mount_at(mount.get(), dev_fd, name);
@@ -125,6 +145,10 @@ SystemMounts mount_dev(int root_fd, const SystemMountOptions& options) {
 
   std::vector<sys::Fd> devices;
   for (const Device& device : kDevices) devices.push_back(make_device(dev, device));
+  std::vector<sys::Fd> lent;
+  for (const DeviceNode& device : options.devices) {
+    lent.push_back(lend_device(dev, lent_name(lent.size()), device));
+  }
   if (!options.privileged) sys::add_mount_flags(dev, sys::kNoDevices, false);
   for (std::size_t i = 0; i < devices.size(); ++i) {
     sys::attach_mount_at(devices[i].get(), dev, kDevices[i].name);
@@ -135,10 +159,19 @@ SystemMounts mount_dev(int root_fd, const SystemMountOptions& options) {
       "devpts", {{"newinstance", nullptr}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
       sys::kNoSuid | sys::kNoExecute);
   mount_below(dev, "pts", mounts.devpts);
-  const std::string size = std::to_string(options.shm_bytes);
-  mount_below(dev, "shm", new_mount("tmpfs", {{"mode", "1777"}, {"size", size.c_str()}}, kBare));
+  if (options.ipc == Ipc::own) {
+    const std::string size = std::to_string(options.shm_bytes);
+    mount_below(dev, "shm", new_mount("tmpfs", {{"mode", "1777"}, {"size", size.c_str()}}, kBare));
+  } else if (options.ipc == Ipc::host) {
+    mount_below(dev, "shm", lend("/dev/shm"));
+  }
   mount_below(dev, "mqueue", new_mount("mqueue", {}, kBare));
   if (options.privileged) copy_devices(sys::open("/dev", O_RDONLY | O_DIRECTORY).get(), dev);
+  for (std::size_t i = 0; i < lent.size(); ++i) {
+    const std::string path = clean_path(options.devices[i].target, "the device");
+    attach(lent[i], open_or_create(root_fd, path, TargetKind::file));
+    sys::try_unlink_at(dev, lent_name(i));  // what is mounted stays
+  }
   return mounts;
 }
 
@@ -169,10 +202,26 @@ void make_read_only(int fs_fd, const char* name) {
   attach(copy, *target);
 }
 
-void mount_proc(int root_fd, int dev_fd, bool hide) {
+void set_parameter(int proc_fd, const std::string& name, const std::string& value) {
+  std::string path = "sys/" + name;
+  // A dot in a part of the name is written as a slash: net.ipv4.conf.eth0/1.forwarding.
+  for (std::size_t i = 4; i < path.size(); ++i) {
+    path[i] = path[i] == '.' ? '/' : path[i] == '/' ? '.' : path[i];
+  }
+  try {
+    const sys::Fd file = sys::open_in_root(proc_fd, path, O_WRONLY);
+    sys::write_all(file.get(), as_bytes(value));
+  } catch (Error& error) {
+    error.add_context("set the sysctl " + name + " to " + value);
+    throw;
+  }
+}
+
+void mount_proc(int root_fd, int dev_fd, const SystemMountOptions& options) {
   const sys::Fd proc = new_mount("proc", {}, kBare);
   attach(proc, open_system_point(root_fd, "proc"));
-  if (!hide) return;
+  for (const auto& [name, value] : options.sysctls) set_parameter(proc.get(), name, value);
+  if (!options.hide) return;
   for (const char* name : kMaskedProc) mask(proc.get(), name, dev_fd);
   for (const char* name : kReadOnlyProc) make_read_only(proc.get(), name);
 }
@@ -220,7 +269,7 @@ void mount_sys(int root_fd, int dev_fd, const SystemMountOptions& options) {
 SystemMounts mount_system(int root_fd, const SystemMountOptions& options) {
   SystemMounts mounts = mount_dev(root_fd, options);
   mounts.is_new = true;
-  mount_proc(root_fd, mounts.dev.get(), options.hide);
+  mount_proc(root_fd, mounts.dev.get(), options);
   mount_sys(root_fd, mounts.dev.get(), options);
   return mounts;
 }

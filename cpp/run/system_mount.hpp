@@ -10,7 +10,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "run/launch.hpp"
 #include "sys/fd.hpp"
 
 namespace fastlayers::run {
@@ -25,6 +29,9 @@ struct SystemMountOptions {
   bool privileged = false;      // all of the host's devices are there; /sys can be written
   bool hide = true;             // what Docker masks and makes read-only
   std::uint64_t shm_bytes = 0;  // the size of /dev/shm
+  Ipc ipc = Ipc::own;           // of the host: its /dev/shm and /dev/mqueue are there
+  const std::vector<DeviceNode>& devices;
+  const std::vector<std::pair<std::string, std::string>>& sysctls;
 };
 
 // `root_fd` is attached in the calling thread's own mount namespace; the thread's children are in

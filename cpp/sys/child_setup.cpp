@@ -22,6 +22,11 @@ int result_of(long result) noexcept { return result < 0 ? errno : 0; }
 
 }  // namespace
 
+int set_limit(int resource, unsigned long long soft, unsigned long long hard) noexcept {
+  const unsigned long long limits[2] = {soft, hard};  // as prlimit64(2) has them, everywhere
+  return result_of(::syscall(SYS_prlimit64, 0, resource, limits, nullptr));
+}
+
 int own_descriptors() noexcept { return result_of(::unshare(CLONE_FILES)); }
 
 void default_signals() noexcept {

@@ -6,6 +6,7 @@
 
 namespace fastlayers::sys::child {
 
+int set_limit(int resource, unsigned long long soft, unsigned long long hard) noexcept;
 int own_descriptors() noexcept;   // a copy of the table shared so far
 void default_signals() noexcept;  // every disposition back to the default
 void unblock_signals() noexcept;

@@ -24,6 +24,11 @@ void join_cgroup(const std::string& directory) {
   write_all(file.get(), as_bytes("0"));
 }
 
+void set_oom_score_adj(int value) {
+  const Fd file = open("/proc/self/oom_score_adj", O_WRONLY);
+  write_all(file.get(), as_bytes(std::to_string(value)));
+}
+
 void keep_mounts_private() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     throw_errno("keep the mounts of a container from the host");
@@ -53,6 +58,10 @@ void set_hostname(const std::string& name) {
     throw Error(ErrorKind::invalid, "the host name \"" + name + "\" is longer than 64 bytes");
   }
   throw_errno("set the host name");
+}
+
+void set_domainname(const std::string& name) {
+  if (::setdomainname(name.data(), name.size()) != 0) throw_errno("set the domain name");
 }
 
 std::string hostname() {

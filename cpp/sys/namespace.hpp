@@ -9,6 +9,8 @@ namespace fastlayers::sys {
 
 // Moves this process into a control group.
 void join_cgroup(const std::string& directory);
+// How soon the kernel ends this process for want of memory, -1000 to 1000.
+void set_oom_score_adj(int value);
 // Of the calling process's mount namespace: nothing propagates in or out any more.
 void keep_mounts_private();
 // Joins the mounts, host name, IPC objects and network of the process behind `leader`; the root of
@@ -16,6 +18,7 @@ void keep_mounts_private();
 void join_namespaces(const Fd& leader);
 void raise_loopback();  // brings "lo" of this process's network namespace up
 void set_hostname(const std::string& name);
+void set_domainname(const std::string& name);
 std::string hostname();
 // Makes the mount `root_fd` the root of this process and its mount namespace, drops everything else
 // and changes into it.

@@ -104,10 +104,11 @@ Child spawn(int (*entry)(void*), void* argument, int namespaces) {
 
 }  // namespace
 
-Child spawn_isolated(int (*entry)(void*), void* argument, bool new_network) {
-  return spawn(
-      entry, argument,
-      CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | (new_network ? CLONE_NEWNET : 0));
+Child spawn_isolated(int (*entry)(void*), void* argument, const NewNamespaces& namespaces) {
+  return spawn(entry, argument,
+               CLONE_NEWNS | (namespaces.pid ? CLONE_NEWPID : 0) |
+                   (namespaces.uts ? CLONE_NEWUTS : 0) | (namespaces.ipc ? CLONE_NEWIPC : 0) |
+                   (namespaces.network ? CLONE_NEWNET : 0));
 }
 
 Child spawn_sharing(int (*entry)(void*), void* argument) { return spawn(entry, argument, 0); }

@@ -14,12 +14,20 @@ struct Child {
   Fd pidfd;
 };
 
-// clone(2) into new mount, PID, UTS and IPC (and network) namespaces, sharing memory and
+// Which namespaces are new, besides that of mounts.
+struct NewNamespaces {
+  bool pid = true;
+  bool uts = true;
+  bool ipc = true;
+  bool network = false;
+};
+
+// clone(2) into new namespaces, sharing memory and
 // descriptors. `entry(argument)` runs on a stack of its own, in place of the calling thread, which
 // sleeps until the child executes a program or ends: so the child may do whatever that thread could
 // do (allocate, throw and catch, open descriptors for its parent) except start threads or return.
 // All signals must be blocked. The child's working directory, root and file mode mask are its own.
-Child spawn_isolated(int (*entry)(void*), void* argument, bool new_network);
+Child spawn_isolated(int (*entry)(void*), void* argument, const NewNamespaces& namespaces);
 
 // The same into the caller's own namespaces: `entry` is to join others.
 Child spawn_sharing(int (*entry)(void*), void* argument);

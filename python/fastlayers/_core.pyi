@@ -232,6 +232,14 @@ class LaunchSpec:
     cgroups: list[str]  # folders of the control groups it joins
     hide_system: bool  # Docker's masked and read-only paths
     hostname: str
+    domainname: str
+    groups: list[str]  # more groups of the user
+    oom_score_adj: int | None
+    init: bool
+    host_pid: bool
+    host_uts: bool
+    ipc: str  # "private", "none" or "host"
+    sysctls: list[tuple[str, str]]
     network: str  # "host" or "none"
     tty: bool
     interactive: bool
@@ -250,6 +258,12 @@ class LaunchSpec:
     stdout_fd: int
     stderr_fd: int
     def __init__(self) -> None: ...
+    def set_ulimits(self, ulimits: list[tuple[int, int, int]]) -> None:
+        """Resource as setrlimit(2) numbers it, soft and hard limit."""
+
+    def set_devices(self, devices: list[tuple[str, bool, int, int, int, int, int]]) -> None:
+        """Target, whether a block device, major, minor, mode, uid, gid."""
+
     def set_confinement(
         self, capabilities: int, no_new_privileges: bool, filter: bytes, filter_flags: int
     ) -> None:

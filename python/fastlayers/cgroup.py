@@ -108,17 +108,19 @@ def _settings(
     hierarchies: Hierarchies, limits: Limits
 ) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """For each controller that is needed the files to be written, and their values."""
-    if limits.memory:
+    if limits.memory or limits.memory_reservation or limits.oom_kill_disable:
         yield "memory", _memory(hierarchies, limits)
-    if limits.nano_cpus or limits.cpu_shares:
+    period = limits.cpu_period or _PERIOD_US
+    quota = limits.nano_cpus * period // 1_000_000_000 or limits.cpu_quota
+    if quota or limits.cpu_period or limits.cpu_shares:
         settings = []
         unified = hierarchies.is_unified("cpu")
-        if limits.nano_cpus:
-            quota = str(limits.nano_cpus * _PERIOD_US // 1_000_000_000)
+        if quota or limits.cpu_period:
+            most = str(quota) if quota > 0 else "max" if unified else "-1"
             settings += (
-                [("cpu.max", f"{quota} {_PERIOD_US}")]
+                [("cpu.max", f"{most} {period}")]
                 if unified
-                else [("cpu.cfs_period_us", str(_PERIOD_US)), ("cpu.cfs_quota_us", quota)]
+                else [("cpu.cfs_period_us", str(period)), ("cpu.cfs_quota_us", most)]
             )
         if limits.cpu_shares:
             # Of the range 2 to 262144 to that of weights, as runc does it.
@@ -128,16 +130,45 @@ def _settings(
         yield "cpu", settings
     if limits.pids:
         yield "pids", [("pids.max", str(limits.pids))]
-    if limits.cpuset_cpus:
-        yield "cpuset", [("cpuset.cpus", limits.cpuset_cpus)]
+    if limits.cpuset_cpus or limits.cpuset_mems:
+        sets = (("cpuset.cpus", limits.cpuset_cpus), ("cpuset.mems", limits.cpuset_mems))
+        yield "cpuset", [(name, value) for name, value in sets if value]
+    if limits.blkio_weight:
+        yield _disk_weight(hierarchies, limits.blkio_weight)
+
+
+def _disk_weight(hierarchies: Hierarchies, weight: int) -> tuple[str, list[tuple[str, str]]]:
+    """Which scheduler a disk has decides what the file is called, or whether it is there."""
+    if hierarchies.is_unified("io"):
+        # Of the range 10 to 1000 to 1 to 10000, as runc does it.
+        return "io", [("io.weight", str(1 + (weight - 10) * 9999 // 990))]
+    root = hierarchies.version_1.get("blkio", "")
+    for name in ("blkio.weight", "blkio.bfq.weight"):
+        if root and os.path.exists(os.path.join(root, name)):
+            return "blkio", [(name, str(weight))]
+    raise UnsupportedError("this kernel does not weigh disk access: leave --blkio-weight out")
 
 
 def _memory(hierarchies: Hierarchies, limits: Limits) -> list[tuple[str, str]]:
-    swap = limits.memory_and_swap
+    swap, settings = limits.memory_and_swap, []
     if hierarchies.is_unified("memory"):
-        most = "max" if swap < 0 else str(swap - limits.memory)
-        return [("memory.max", str(limits.memory)), ("memory.swap.max", most)]
-    settings = [("memory.limit_in_bytes", str(limits.memory))]
+        if limits.oom_kill_disable:
+            raise UnsupportedError(
+                "cgroups of version 2 end what is out of memory: leave --oom-kill-disable out"
+            )
+        if limits.memory_reservation:
+            settings.append(("memory.low", str(limits.memory_reservation)))
+        if limits.memory:
+            most = "max" if swap < 0 else str(swap - limits.memory)
+            settings += [("memory.max", str(limits.memory)), ("memory.swap.max", most)]
+        return settings
+    if limits.memory_reservation:
+        settings.append(("memory.soft_limit_in_bytes", str(limits.memory_reservation)))
+    if limits.oom_kill_disable:
+        settings.append(("memory.oom_control", "1"))
+    if not limits.memory:
+        return settings
+    settings.append(("memory.limit_in_bytes", str(limits.memory)))
     name = "memory.memsw.limit_in_bytes"
     if os.path.exists(os.path.join(hierarchies.version_1["memory"], name)):
         settings.append((name, str(swap)))
@@ -161,6 +192,33 @@ def _inherit_cpuset(path: str) -> None:
         for name in ("cpuset.cpus", "cpuset.mems"):
             if not _read(group, name):
                 _write(group, name, _read(os.path.dirname(group), name))
+
+
+def gather(container_id: str) -> str:
+    """Makes the group that holds the processes of a container without a PID namespace of its own
+    together; returns its folder. What a killed supervisor left in it is ended."""
+    group = Hierarchies().freezer(container_id)
+    try:
+        _make(group)
+    except OSError as error:
+        raise host_error("cannot keep the container's processes together", error) from None
+    end_all(container_id)
+    return group
+
+
+def end_all(container_id: str) -> None:
+    """Kills what is in a container's groups, until nothing is."""
+    import signal
+
+    deadline = time.monotonic() + _REMOVE_SECONDS
+    for group in Hierarchies().existing(container_id):
+        while pids := [int(word) for word in _words(group, "cgroup.procs")]:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                raise HostError("the container's processes do not end, although they were killed")
+            time.sleep(_PAUSE_SECONDS)
 
 
 def freeze(container_id: str, first_pid: int) -> None:

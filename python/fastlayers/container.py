@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # How long a process that was killed may take to be gone, and a lock to be had from a passer-by.
 _KILL_SECONDS = 30.0
+_STOP_SECONDS = 10.0  # Docker's
 _LOCK_SECONDS = 0.5
 
 
@@ -263,9 +264,9 @@ class Container(ContainerRecord):
 
         cgroup.thaw(self.id)
 
-    def restart(self, timeout: float = 10) -> None:
+    def restart(self, timeout: float | None = None, signal: str | None = None) -> None:
         """Stops it, if it runs, and starts it in the background."""
-        self.stop(timeout)
+        self.stop(timeout, signal)
         self.start(attach=False)
 
     def rename(self, name: str) -> None:
@@ -274,25 +275,28 @@ class Container(ContainerRecord):
 
         rename_container(self.store, self, name)
 
-    def stop(self, timeout: float = 10) -> None:
-        """Asks it to end (with the image's stop signal, or SIGTERM), and kills it after `timeout`
-        seconds. Not running is fine."""
+    def stop(self, timeout: float | None = None, signal: str | None = None) -> None:
+        """Asks it to end, and kills it after `timeout` seconds; less than 0 is for never. Not
+        running is fine. None is what it was made with, or the image says: else 10 and SIGTERM."""
+        if timeout is None:
+            timeout = self.options.stop_timeout
         state = self.state()
         if state.status != RUNNING:
             return
         from fastlayers.oci.stop_signal import signal_number
 
-        number = signal_number(self.runtime.stop_signal or "TERM")
+        number = signal_number(signal or self.runtime.stop_signal or "TERM")
         send_signal(state.pid, state.pid_start, number)
         if state.paused:
             self._thaw()
-        if not self._ended(timeout):
+        if not self._ended(_STOP_SECONDS if timeout is None else timeout):
             self._kill_and_wait()
 
     def _ended(self, timeout_seconds: float) -> bool:
+        """Whether it is over by then; less than 0 is for any time."""
         lock = FileLock(self.state_file.lock_path, exclusive=False)
         try:
-            return lock.acquire(timeout_seconds=timeout_seconds)
+            return lock.acquire(timeout_seconds=None if timeout_seconds < 0 else timeout_seconds)
         except HostError:
             if os.path.isdir(self.directory):
                 raise
@@ -427,6 +431,11 @@ class Container(ContainerRecord):
 
     def discard(self) -> None:
         """Removes its directory; for the process that holds the lock."""
+        if self.options.pid == "host":
+            from fastlayers import cgroup
+
+            cgroup.end_all(self.id)  # whom a supervisor that was killed has left behind
+            cgroup.remove(self.id)
         self.store.discard_container(self)
 
 

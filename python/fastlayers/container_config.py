@@ -40,6 +40,10 @@ def merge(image: RuntimeConfig, options: ContainerOptions) -> RuntimeConfig:
         values["User"] = options.user
     if options.workdir is not None:
         values["WorkingDir"] = options.workdir
+    if options.stop_signal is not None:
+        values["StopSignal"] = options.stop_signal
+    if options.no_healthcheck:
+        values["Healthcheck"] = {"Test": ["NONE"]}
     return image.replace(values)
 
 

@@ -50,33 +50,59 @@ class ContainerOptions(Frozen):
     security_opt "no-new-privileges", "seccomp=unconfined" or "seccomp=FILE" (read now),
                  "systempaths=unconfined"
     auto_remove  the container is removed when it ends
+    stop_signal  what stop() sends, by name or number; None: the image's, or TERM
+    stop_timeout seconds until stop() kills it, -1 for never; None: 10
+    init         a first process of ours that forwards signals and reaps orphans
+    ulimits      "NAME=SOFT[:HARD]";  sysctls: "NAME=VALUE", of namespaces of its own
+    devices      "HOST[:CONTAINER[:rwm]]", paths of a device, or of a directory of them
+    group_add    names or numbers of more groups of the user
+    oom_score_adj  -1000 to 1000, higher is ended sooner for want of memory; 0: as this process
+    pid, uts     "host" for the host's processes, or its name; "" for a namespace of its own
+    ipc          "private", "none" (and no /dev/shm) or "host"
+    annotations  kept and shown;  detached: made by `run -d`, so that no stream was attached
+    no_healthcheck  the image's health check is dropped
     """
 
     __slots__ = (
         "add_hosts",
+        "annotations",
         "auto_remove",
         "cap_add",
         "cap_drop",
         "command",
+        "detached",
+        "devices",
         "dns",
         "dns_options",
         "dns_search",
+        "domainname",
         "entrypoint",
         "env",
+        "group_add",
         "hostname",
+        "init",
         "interactive",
+        "ipc",
         "labels",
         "limits",
         "mounts",
         "name",
         "network",
+        "no_healthcheck",
+        "oom_score_adj",
+        "pid",
         "privileged",
         "read_only",
         "security_opt",
         "shm_size",
+        "stop_signal",
+        "stop_timeout",
+        "sysctls",
         "tmpfs",
         "tty",
+        "ulimits",
         "user",
+        "uts",
         "volumes",
         "workdir",
     )
@@ -107,6 +133,21 @@ class ContainerOptions(Frozen):
     auto_remove: bool
     labels: dict[str, str]
     limits: Limits
+    stop_signal: str | None
+    stop_timeout: int | None
+    init: bool
+    ulimits: tuple[str, ...]
+    sysctls: tuple[str, ...]
+    devices: tuple[str, ...]
+    group_add: tuple[str, ...]
+    oom_score_adj: int
+    domainname: str
+    pid: str
+    uts: str
+    ipc: str
+    annotations: dict[str, str]
+    no_healthcheck: bool
+    detached: bool
 
     def __init__(
         self,
@@ -137,6 +178,21 @@ class ContainerOptions(Frozen):
         auto_remove: bool = False,
         labels: Mapping[str, str] | None = None,
         limits: Limits | None = None,
+        stop_signal: str | None = None,
+        stop_timeout: int | None = None,
+        init: bool = False,
+        ulimits: Sequence[str] = (),
+        sysctls: Sequence[str] = (),
+        devices: Sequence[str] = (),
+        group_add: Sequence[str] = (),
+        oom_score_adj: int = 0,
+        domainname: str = "",
+        pid: str = "",
+        uts: str = "",
+        ipc: str = "private",
+        annotations: Mapping[str, str] | None = None,
+        no_healthcheck: bool = False,
+        detached: bool = False,
     ) -> None:
         entrypoint = None if entrypoint is None else _words("entrypoint", entrypoint)
         self._set(
@@ -167,8 +223,32 @@ class ContainerOptions(Frozen):
             auto_remove=auto_remove,
             labels={_text("label", k): _text("label", v) for k, v in (labels or {}).items()},
             limits=limits or Limits(),
+            stop_signal=None if stop_signal is None else _check_signal(stop_signal),
+            stop_timeout=stop_timeout,
+            init=init,
+            ulimits=_of_kernel("ulimits", ulimits),
+            sysctls=_of_kernel("sysctls", sysctls),
+            devices=_of_kernel("devices", devices),
+            group_add=_words("group_add", group_add),
+            oom_score_adj=_check_oom_score(oom_score_adj),
+            domainname=_text("domainname", domainname),
+            pid=_check_mode("PID", pid, ("", "host")),
+            uts=_check_mode("UTS", uts, ("", "host")),
+            ipc=_check_mode("IPC", ipc, ("private", "none", "host")),
+            annotations={
+                _text("annotation", k): _text("annotation", v)
+                for k, v in (annotations or {}).items()
+            },
+            no_healthcheck=no_healthcheck,
+            detached=detached,
         )
         self.asked_mounts()
+        if uts == "host" and (hostname is not None or domainname):
+            raise InvalidError("conflicting options: hostname and the UTS mode")
+        if self.sysctls:
+            from fastlayers.kernel_option import check_sysctls
+
+            check_sysctls(self.sysctls, network, ipc)
 
     def asked_mounts(self) -> list[Mount]:
         """What is to be mounted, besides the image's volumes."""
@@ -220,6 +300,21 @@ class ContainerOptions(Frozen):
             auto_remove=fields.flag(document, "auto_remove", _WHAT),
             labels=fields.string_map(document, "labels", _WHAT),
             limits=Limits.from_json(fields.mapping(document, "limits", _WHAT)),
+            stop_signal=_optional(document, "stop_signal"),
+            stop_timeout=_number(document, "stop_timeout"),
+            init=fields.flag(document, "init", _WHAT),
+            ulimits=fields.strings(document, "ulimits", _WHAT) or (),
+            sysctls=fields.strings(document, "sysctls", _WHAT) or (),
+            devices=fields.strings(document, "devices", _WHAT) or (),
+            group_add=fields.strings(document, "group_add", _WHAT) or (),
+            oom_score_adj=_number(document, "oom_score_adj") or 0,
+            domainname=fields.text(document, "domainname", _WHAT),
+            pid=fields.text(document, "pid", _WHAT),
+            uts=fields.text(document, "uts", _WHAT),
+            ipc=fields.text(document, "ipc", _WHAT) or "private",
+            annotations=fields.string_map(document, "annotations", _WHAT),
+            no_healthcheck=fields.flag(document, "no_healthcheck", _WHAT),
+            detached=fields.flag(document, "detached", _WHAT),
         )
 
 
@@ -275,6 +370,50 @@ def _capabilities(option: str, names: tuple[str, ...]) -> tuple[str, ...]:
     from fastlayers.capabilities import normalized
 
     return normalized(option, names)
+
+
+def _of_kernel(option: str, texts: Sequence[str]) -> tuple[str, ...]:
+    if not texts:
+        return ()
+    from fastlayers import kernel_option
+
+    checks = {
+        "ulimits": kernel_option.parse_ulimit,
+        "sysctls": kernel_option.parse_sysctl,
+        "devices": kernel_option.parse_device,
+    }
+    words = _words(option, texts)
+    for word in words:
+        checks[option](word)
+    return words
+
+
+def _check_signal(name: str) -> str:
+    from fastlayers.oci.stop_signal import signal_number
+
+    signal_number(name)
+    return name
+
+
+def _check_oom_score(value: int) -> int:
+    if not -1000 <= value <= 1000:
+        raise InvalidError(f"Invalid value {value}, range for oom score adj is [-1000, 1000]")
+    return value
+
+
+def _check_mode(kind: str, mode: str, modes: tuple[str, ...]) -> str:
+    if mode in modes:
+        return mode
+    if mode.startswith("container:") or mode in ("private", "shareable"):
+        raise UnsupportedError(f"{kind} mode {mode[:100]} is not supported")
+    raise InvalidError(f"invalid {kind} mode: {mode[:100]}")
+
+
+def _number(document: Mapping[str, object], key: str) -> int | None:
+    value = document.get(key)
+    if value is not None and type(value) is not int:
+        raise InvalidError(f"{_WHAT}: {key} is {str(value)[:40]}")
+    return value
 
 
 def _optional(document: Mapping[str, object], key: str) -> str | None:

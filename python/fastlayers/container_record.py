@@ -100,6 +100,8 @@ class ContainerRecord:
     @property
     def hostname(self) -> str:
         """The host name inside."""
+        if self.options.uts == "host":
+            return os.uname().nodename
         return self.options.hostname or self.short_id
 
     @property

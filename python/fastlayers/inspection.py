@@ -6,6 +6,7 @@ import os
 
 from fastlayers.container_mount import ANONYMOUS, BIND, TMPFS, VOLUME, source_path
 from fastlayers.container_state import CREATED, RUNNING
+from fastlayers.kernel_option import parse_device, parse_sysctl, parse_ulimit
 from fastlayers.mount_option import parse_mount, tmpfs_mounts
 from fastlayers.network_file import HOSTNAME, HOSTS, RESOLV_CONF
 from fastlayers.oci.timestamp import ZERO
@@ -137,6 +138,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "Privileged": options.privileged,
             **_system_paths(options),
             "ReadonlyRootfs": options.read_only,
+            **_of_kernel(options),
             "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
             "LogConfig": {"Type": "raw", "Config": {}},
             "PortBindings": {},
@@ -153,12 +155,14 @@ def inspect_container(container: Container) -> dict[str, Any]:
         "Config": {
             **_shown_config(container.runtime),
             "Hostname": container.hostname,
-            "AttachStdin": options.interactive,
-            "AttachStdout": True,
-            "AttachStderr": True,
+            "Domainname": options.domainname,
+            "AttachStdin": options.interactive and not options.detached,
+            "AttachStdout": not options.detached,
+            "AttachStderr": not options.detached,
             "Tty": options.tty,
             "OpenStdin": options.interactive,
-            "StdinOnce": options.interactive,
+            "StdinOnce": options.interactive and not options.detached,
+            **({} if options.stop_timeout is None else {"StopTimeout": options.stop_timeout}),
             "Image": container.image_name,
             "Labels": dict(container.labels),
         },
@@ -167,6 +171,35 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "IPAddress": "",
             "Networks": {options.network: {"IPAddress": "", "Gateway": "", "MacAddress": ""}},
         },
+    }
+
+
+def _of_kernel(options: ContainerOptions) -> dict[str, Any]:
+    """Of the host configuration what is about namespaces and other settings of the kernel."""
+    limits = options.limits
+    return {
+        "Annotations": dict(options.annotations) or None,
+        "BlkioWeight": limits.blkio_weight,
+        "CpuPeriod": limits.cpu_period,
+        "CpuQuota": limits.cpu_quota,
+        "CpusetMems": limits.cpuset_mems,
+        "Devices": [
+            {"PathOnHost": source, "PathInContainer": target, "CgroupPermissions": access}
+            for source, target, access in map(parse_device, options.devices)
+        ],
+        "GroupAdd": list(options.group_add) or None,
+        "Init": options.init or None,
+        "IpcMode": options.ipc,
+        "MemoryReservation": limits.memory_reservation,
+        "OomKillDisable": limits.oom_kill_disable,
+        "OomScoreAdj": options.oom_score_adj,
+        "PidMode": options.pid,
+        "Sysctls": dict(map(parse_sysctl, options.sysctls)) or None,
+        "Ulimits": [
+            {"Name": name, "Hard": hard, "Soft": soft}
+            for name, soft, hard in map(parse_ulimit, options.ulimits)
+        ],
+        "UTSMode": options.uts,
     }
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fastlayers.container import Container
+    from fastlayers.container_options import ContainerOptions
     from fastlayers.oci.runtime import RuntimeConfig
 
 
@@ -56,6 +57,7 @@ def launch_spec(
     spec.directory = container.directory
     fill_process(spec, container, runtime, argv, streams, tty=options.tty)
     confine(spec, options)
+    fill_namespaces(spec, options)
     spec.hostname = container.hostname
     spec.network = options.network
     spec.read_only = options.read_only
@@ -71,6 +73,19 @@ def launch_spec(
     # If we are killed nobody would own the container's end: it ends with us.
     spec.kill_with_parent = True
     return spec
+
+
+def fill_namespaces(spec: _core.LaunchSpec, options: ContainerOptions) -> None:
+    """What of the host the container shares, and how its own is set up."""
+    spec.domainname = options.domainname
+    spec.host_pid, spec.host_uts = options.pid == "host", options.uts == "host"
+    spec.ipc = options.ipc
+    spec.init = options.init
+    if options.sysctls or options.devices:
+        from fastlayers.kernel_option import devices, parse_sysctl
+
+        spec.sysctls = [parse_sysctl(text) for text in options.sysctls]
+        spec.set_devices(devices(options.devices))
 
 
 def fill_process(
@@ -89,6 +104,13 @@ def fill_process(
     if not spec.cwd.startswith("/"):
         spec.cwd = "/" + spec.cwd
     spec.user = runtime.user
+    options = container.options
+    spec.groups = list(options.group_add)
+    spec.oom_score_adj = options.oom_score_adj or None
+    if options.ulimits:
+        from fastlayers.kernel_option import ulimits
+
+        spec.set_ulimits(ulimits(options.ulimits))
     spec.tty = tty
     spec.interactive = streams.interactive
     spec.attach = streams.attach
@@ -141,6 +163,8 @@ def _leave_cgroups(container: Container) -> bool:
         return False
     from fastlayers import cgroup
 
+    if container.options.pid == "host":
+        cgroup.end_all(container.id)  # of those in a namespace the kernel ends all
     out_of_memory = cgroup.was_out_of_memory(container.id)
     cgroup.remove(container.id)
     return out_of_memory
@@ -170,6 +194,10 @@ class _Launch:
 
                 spec.cgroups = cgroup.create(container.id, container.options.limits)
             options = container.options
+            if options.pid == "host":
+                from fastlayers import cgroup
+
+                spec.cgroups = [*spec.cgroups, cgroup.gather(container.id)]
             write_network_files(
                 container.directory,
                 container.hostname,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _SMALLEST_MEMORY = 6 << 20  # less, and nothing starts
 _BILLION = 1_000_000_000
+_KINDS = {"cpuset_cpus": str, "cpuset_mems": str, "oom_kill_disable": bool}
 
 
 class Limits(Frozen):
@@ -24,9 +25,27 @@ class Limits(Frozen):
     cpu_shares   the weight where processors are short of time, 2 to 262144
     cpuset_cpus  the processors to run on: "0-2,7"
     pids         processes and threads
+    memory_reservation  bytes it is left where memory is short
+    oom_kill_disable    out of memory it waits instead of being ended (version 1 only)
+    cpu_period, cpu_quota  microseconds, and how many of them it may run; instead of nano_cpus
+    cpuset_mems  the memory nodes to use
+    blkio_weight the weight where disks are short of time, 10 to 1000
     """
 
-    __slots__ = ("cpu_shares", "cpuset_cpus", "memory", "memory_swap", "nano_cpus", "pids")
+    __slots__ = (
+        "blkio_weight",
+        "cpu_period",
+        "cpu_quota",
+        "cpu_shares",
+        "cpuset_cpus",
+        "cpuset_mems",
+        "memory",
+        "memory_reservation",
+        "memory_swap",
+        "nano_cpus",
+        "oom_kill_disable",
+        "pids",
+    )
 
     memory: int
     memory_swap: int
@@ -34,6 +53,12 @@ class Limits(Frozen):
     cpu_shares: int
     cpuset_cpus: str
     pids: int
+    memory_reservation: int
+    oom_kill_disable: bool
+    cpu_period: int
+    cpu_quota: int
+    cpuset_mems: str
+    blkio_weight: int
 
     def __init__(
         self,
@@ -44,6 +69,12 @@ class Limits(Frozen):
         cpu_shares: int = 0,
         cpuset_cpus: str = "",
         pids: int = 0,
+        memory_reservation: int = 0,
+        oom_kill_disable: bool = False,
+        cpu_period: int = 0,
+        cpu_quota: int = 0,
+        cpuset_mems: str = "",
+        blkio_weight: int = 0,
     ) -> None:
         """InvalidError names what makes no sense."""
         if memory < 0 or 0 < memory < _SMALLEST_MEMORY:
@@ -52,6 +83,10 @@ class Limits(Frozen):
             raise InvalidError("You should always set the Memory limit when using Memoryswap limit")
         if memory_swap < -1 or 0 < memory_swap < memory:
             raise InvalidError("Minimum memoryswap limit should be larger than memory limit")
+        _check_reservation(memory_reservation, memory)
+        _check_period(cpu_period, cpu_quota, nano_cpus)
+        if blkio_weight and not 10 <= blkio_weight <= 1000:
+            raise InvalidError("Range of blkio weight is from 10 to 1000")
         count = os.cpu_count() or 1
         if nano_cpus < 0 or 0 < nano_cpus < _BILLION // 100 or nano_cpus > count * _BILLION:
             raise InvalidError(
@@ -67,6 +102,12 @@ class Limits(Frozen):
             cpu_shares=min(max(cpu_shares, 2), 262144) if cpu_shares else 0,
             cpuset_cpus=_check_cpuset(cpuset_cpus, count),
             pids=max(pids, 0),  # Docker takes -1 for no limit, too
+            memory_reservation=memory_reservation,
+            oom_kill_disable=oom_kill_disable,
+            cpu_period=cpu_period,
+            cpu_quota=cpu_quota,
+            cpuset_mems=_check_memory_nodes(cpuset_mems),
+            blkio_weight=blkio_weight,
         )
 
     def __bool__(self) -> bool:
@@ -86,7 +127,7 @@ class Limits(Frozen):
         """Reads what to_json() wrote."""
         known = {name: document[name] for name in cls.__slots__ if name in document}
         for name, value in known.items():
-            if type(value) is not (str if name == "cpuset_cpus" else int):
+            if type(value) is not _KINDS.get(name, int):
                 raise InvalidError(f"container options: limits: {name} is {str(value)[:40]}")
         return cls(**known)  # type: ignore[arg-type]  # checked above
 
@@ -110,17 +151,49 @@ def parse_cpus(text: str) -> int:
     return int(whole or "0") * _BILLION + int(part.ljust(9, "0") or "0")
 
 
+def _check_reservation(reservation: int, memory: int) -> None:
+    if reservation < 0 or 0 < reservation < _SMALLEST_MEMORY:
+        raise InvalidError("Minimum memory reservation allowed is 6MB")
+    if 0 < memory < reservation:
+        raise InvalidError(
+            "Minimum memory limit can not be less than memory reservation limit, see usage"
+        )
+
+
+def _check_period(period: int, quota: int, nano_cpus: int) -> None:
+    if nano_cpus and (period or quota):
+        which = "Period" if period else "Quota"
+        raise InvalidError(f"Conflicting options: Nano CPUs and CPU {which} cannot both be set.")
+    if period and not 1000 <= period <= 1_000_000:
+        raise InvalidError(
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
+        )
+    if quota != 0 and quota < 1000 and quota != -1:
+        raise InvalidError("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+
+
 def _check_cpuset(text: str, count: int) -> str:
+    if _highest(text, "cpuset cpus") >= count:
+        raise InvalidError(
+            f"Requested CPUs are not available - requested {text[:60]}, available: 0-{count - 1}"
+        )
+    return text
+
+
+def _check_memory_nodes(text: str) -> str:
+    _highest(text, "cpuset mems")
+    return text
+
+
+def _highest(text: str, what: str) -> int:
+    """The highest number of "0-2,7"; -1 of nothing. InvalidError."""
+    highest = -1
     for item in text.split(",") if text else ():
         first, dash, last = item.partition("-")
         bounds = [first, last] if dash else [first, first]
         if not all(bound.isascii() and bound.isdigit() for bound in bounds):
-            raise InvalidError(f"Invalid value {text[:60]} for cpuset cpus")
+            raise InvalidError(f"Invalid value {text[:60]} for {what}")
         if int(bounds[0]) > int(bounds[1]):
-            raise InvalidError(f"Invalid value {text[:60]} for cpuset cpus")
-        if int(bounds[1]) >= count:
-            raise InvalidError(
-                f"Requested CPUs are not available - requested {text[:60]}, "
-                f"available: 0-{count - 1}"
-            )
-    return text
+            raise InvalidError(f"Invalid value {text[:60]} for {what}")
+        highest = max(highest, int(bounds[1]))
+    return highest

@@ -6,7 +6,7 @@ import os
 
 from fastlayers.cli.command import Call, VerbError
 from fastlayers.cli.flags import Flag
-from fastlayers.errors import FastlayersError
+from fastlayers.errors import FastlayersError, UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +67,23 @@ def _name_check(option: str) -> Callable[[str], str]:
     return check
 
 
+def _kernel_check(name: str) -> Callable[[str], str]:
+    """What is wrong with the value of an option of kernel_option."""
+
+    def check(text: str) -> str:
+        from fastlayers import kernel_option
+
+        try:
+            getattr(kernel_option, name)(text)
+        except UnsupportedError:
+            pass  # said later, as it stands
+        except FastlayersError as error:
+            return str(error)
+        return ""
+
+    return check
+
+
 ENV_FLAGS = (
     Flag("env", "e", "list", "Set environment variables", check=_check_env),
     Flag("env-file", "", "list", "Read in a file of environment variables"),
@@ -79,23 +96,52 @@ FLAGS = (
         "Add a custom host-to-IP mapping (host:ip)",
         check=_name_check("add_hosts"),
     ),
+    Flag("annotation", "", "list", "Add an annotation to the container", value_name="map"),
+    Flag(
+        "blkio-weight",
+        "",
+        "int",
+        "Block IO (relative weight), between 10 and 1000, or 0 to disable",
+        default=0,
+    ),
     Flag("cap-add", "", "list", "Add Linux capabilities"),
     Flag("cap-drop", "", "list", "Drop Linux capabilities"),
     Flag("cidfile", "", "string", "Write the container ID to the file"),
+    Flag("cpu-period", "", "int", "Limit CPU CFS (Completely Fair Scheduler) period", default=0),
+    Flag("cpu-quota", "", "int", "Limit CPU CFS (Completely Fair Scheduler) quota", default=0),
     Flag("cpu-shares", "c", "int", "CPU shares (relative weight)", default=0),
     Flag("cpus", "", "string", "Number of CPUs", value_name="decimal"),
     Flag("cpuset-cpus", "", "string", "CPUs in which to allow execution (0-3, 0,1)"),
+    Flag("cpuset-mems", "", "string", "MEMs in which to allow execution (0-3, 0,1)"),
+    Flag(
+        "device",
+        "",
+        "list",
+        "Add a host device to the container",
+        check=_kernel_check("parse_device"),
+    ),
     Flag("dns", "", "list", "Set custom DNS servers", check=_name_check("dns")),
     Flag("dns-option", "", "list", "Set DNS options", check=_name_check("dns_options")),
     Flag(
         "dns-search", "", "list", "Set custom DNS search domains", check=_name_check("dns_search")
     ),
+    Flag("domainname", "", "string", "Container NIS domain name"),
     Flag("entrypoint", "", "string", "Overwrite the default ENTRYPOINT of the image"),
     *ENV_FLAGS,
+    Flag("group-add", "", "list", "Add additional groups to join"),
     Flag("hostname", "h", "string", "Container host name"),
+    Flag(
+        "init",
+        "",
+        "bool",
+        "Run an init inside the container that forwards signals and reaps processes",
+    ),
     Flag("interactive", "i", "bool", "Keep STDIN open even if not attached"),
+    Flag("ipc", "", "string", 'IPC mode to use ("private", "none", "host")'),
     Flag("label", "l", "list", "Set meta data on a container", check=_check_label),
+    Flag("label-file", "", "list", "Read in a line delimited file of labels"),
     Flag("memory", "m", "string", "Memory limit", value_name="bytes"),
+    Flag("memory-reservation", "", "string", "Memory soft limit", value_name="bytes"),
     Flag(
         "memory-swap",
         "",
@@ -113,6 +159,10 @@ FLAGS = (
     ),
     Flag("name", "", "string", "Assign a name to the container"),
     Flag("network", "", "string", 'Network of the container ("host", "none")', default="host"),
+    Flag("no-healthcheck", "", "bool", "Disable any container-specified HEALTHCHECK"),
+    Flag("oom-kill-disable", "", "bool", "Disable OOM Killer"),
+    Flag("oom-score-adj", "", "int", "Tune host's OOM preferences (-1000 to 1000)", default=0),
+    Flag("pid", "", "string", 'PID namespace to use ("host")'),
     Flag("pids-limit", "", "int", "Tune container pids limit (set -1 for unlimited)", default=0),
     Flag("platform", "", "string", "Platform of the image, if there are several"),
     Flag("privileged", "", "bool", "Give extended privileges to this container"),
@@ -128,9 +178,28 @@ FLAGS = (
     Flag("rm", "", "bool", "Remove the container and its anonymous volumes when it exits"),
     Flag("security-opt", "", "list", "Security Options"),
     Flag("shm-size", "", "string", "Size of /dev/shm", value_name="bytes", check=_check_size),
+    Flag("stop-signal", "", "string", "Signal to stop the container"),
+    Flag("stop-timeout", "", "int", "Timeout (in seconds) to stop a container"),
+    Flag(
+        "sysctl",
+        "",
+        "list",
+        "Sysctl options",
+        value_name="map",
+        check=_kernel_check("parse_sysctl"),
+    ),
     Flag("tmpfs", "", "list", "Mount a tmpfs directory"),
     Flag("tty", "t", "bool", "Allocate a pseudo-TTY"),
+    Flag(
+        "ulimit",
+        "",
+        "list",
+        "Ulimit options",
+        value_name="ulimit",
+        check=_kernel_check("parse_ulimit"),
+    ),
     Flag("user", "u", "string", "Username or UID (format: <name|uid>[:<group|gid>])"),
+    Flag("uts", "", "string", 'UTS namespace to use ("host")'),
     Flag("volume", "v", "list", "Bind mount a volume"),
     Flag("workdir", "w", "string", "Working directory inside the container"),
 )
@@ -141,7 +210,7 @@ def flags_with(*more: Flag) -> tuple[Flag, ...]:
     return tuple(sorted(FLAGS + more, key=lambda flag: flag.name))
 
 
-def container_options(call: Call) -> ContainerOptions:
+def container_options(call: Call, *, detached: bool = False) -> ContainerOptions:
     """The options of the container that the command line describes. Raises VerbError."""
     from fastlayers.container_options import ContainerOptions
 
@@ -149,7 +218,8 @@ def container_options(call: Call) -> ContainerOptions:
     entrypoint = None
     if flags.given("entrypoint"):
         entrypoint = [flags.text("entrypoint")] if flags.text("entrypoint") else []
-    labels = (label.partition("=") for label in flags.all("label"))
+    labels = (label.partition("=") for label in [*_label_files(call), *flags.all("label")])
+    annotations = (text.partition("=") for text in flags.all("annotation"))
     return ContainerOptions(
         name=flags.text("name") or None,
         command=call.args[1:] or None,
@@ -177,6 +247,21 @@ def container_options(call: Call) -> ContainerOptions:
         auto_remove=flags.enabled("rm"),
         labels={key: value for key, _, value in labels},
         limits=_limits(call),
+        stop_signal=flags.text("stop-signal") or None,
+        stop_timeout=flags.number("stop-timeout") if flags.given("stop-timeout") else None,
+        init=flags.enabled("init"),
+        ulimits=flags.all("ulimit"),
+        sysctls=flags.all("sysctl"),
+        devices=flags.all("device"),
+        group_add=flags.all("group-add"),
+        oom_score_adj=flags.number("oom-score-adj"),
+        domainname=flags.text("domainname"),
+        pid=flags.text("pid"),
+        uts=flags.text("uts"),
+        ipc=flags.text("ipc") or "private",
+        annotations={key: value for key, _, value in annotations},
+        no_healthcheck=flags.enabled("no-healthcheck"),
+        detached=detached,
     )
 
 
@@ -192,6 +277,12 @@ def _limits(call: Call) -> Limits:
         cpu_shares=flags.number("cpu-shares"),
         cpuset_cpus=flags.text("cpuset-cpus"),
         pids=flags.number("pids-limit"),
+        memory_reservation=_size(flags.text("memory-reservation")),
+        oom_kill_disable=flags.enabled("oom-kill-disable"),
+        cpu_period=flags.number("cpu-period"),
+        cpu_quota=flags.number("cpu-quota"),
+        cpuset_mems=flags.text("cpuset-mems"),
+        blkio_weight=flags.number("blkio-weight"),
     )
 
 
@@ -244,40 +335,48 @@ class CidFile:
 
 
 def _env_from_files(paths: list[str]) -> list[str]:
-    return [variable for path in paths for variable in _read_env_file(path)]
+    variables = []
+    for line in (line for path in paths for line in _read_lines(path, "env file", "variable")):
+        if "=" in line:
+            variables.append(line)
+        elif line in os.environ:
+            variables.append(f"{line}={os.environ[line]}")
+    return variables
 
 
-def _read_env_file(path: str) -> list[str]:
-    """`K=V` lines as they stand, `K` lines from our own environment; # starts a comment line."""
+def _label_files(call: Call) -> list[str]:
+    paths = call.flags.all("label-file")
+    return [line for path in paths for line in _read_lines(path, "label file", "label")]
+
+
+def _read_lines(path: str, kind: str, what: str) -> list[str]:
+    """`K=V` and `K` lines as they stand; # starts a comment line."""
     try:
         with open(path, "rb") as file:
             lines = file.read().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
         raise VerbError(f"open {_why(error)}") from None
-    variables = []
+    found = []
     for number, raw in enumerate(lines, 1):
         try:
             line = raw.removesuffix(b"\r").decode().lstrip()
         except UnicodeDecodeError:
             octets = " ".join(str(octet) for octet in raw[:100])
             text = f"invalid utf8 bytes at line {number}: [{octets}]"
-            raise _poorly_formatted(path, text) from None
+            raise _poorly_formatted(path, kind, text) from None
         if not line or line.startswith("#"):
             continue
-        name, equals, _ = line.partition("=")
+        name = line.partition("=")[0]
         if not name:
-            raise _poorly_formatted(path, f"no variable name on line '{line}'")
+            raise _poorly_formatted(path, kind, f"no {what} name on line '{line}'")
         if any(letter.isspace() for letter in name):
-            raise _poorly_formatted(path, f"variable '{name}' contains whitespaces")
-        if equals:
-            variables.append(line)
-        elif name in os.environ:
-            variables.append(f"{name}={os.environ[name]}")
-    return variables
+            raise _poorly_formatted(path, kind, f"{what} '{name}' contains whitespaces")
+        found.append(line)
+    return found
 
 
-def _poorly_formatted(path: str, complaint: str) -> VerbError:
-    return VerbError(f"invalid env file ({path}): {complaint}")
+def _poorly_formatted(path: str, kind: str, complaint: str) -> VerbError:
+    return VerbError(f"invalid {kind} ({path}): {complaint}")
 
 
 def _why(error: OSError) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.each import each
-from fastlayers.cli.flags import Flag
+from fastlayers.cli.stop import STOP_FLAGS, stop_words
 
 COMMAND = Command(
     "[OPTIONS] CONTAINER [CONTAINER...]",
     "Restart one or more containers",
-    (Flag("timeout", "t", "int", "Seconds to wait before killing the container", default=10),),
+    STOP_FLAGS,
     arguments=(1, None),
     aliases=("container restart", "restart"),
 )
@@ -17,7 +17,7 @@ COMMAND = Command(
 
 def run(call: Call) -> int:
     def restart(name: str) -> None:
-        call.store.container(name).restart(timeout=call.flags.number("timeout"))
+        call.store.container(name).restart(*stop_words(call))
         print(name, flush=True)
 
     return 1 if each(call.args, restart) else 0

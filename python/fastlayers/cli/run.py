@@ -53,7 +53,7 @@ def check_terminal(interactive: bool, tty: bool) -> None:
 
 
 def _run(call: Call, detached: bool) -> int:
-    options = container_options(call)
+    options = container_options(call, detached=detached)
     with CidFile(call.flags.text("cidfile")) as cid_file:
         image = image_to_run(call, call.args[0])
         container = call.store.create_container(image, options, image_name=call.args[0], sync=False)

@@ -1,0 +1,235 @@
+"""Namespaces, ulimits, sysctls, devices, groups and the first process of ours, in containers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import PROGRAM, CommandLine, processes_below
+
+pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox")]
+
+
+def test_ulimits_hold_for_the_container_and_what_joins_it(shell: CommandLine) -> None:
+    script = "ulimit -n; ulimit -Hn; ulimit -c"
+    flags = ("--ulimit", "nofile=100:200", "--ulimit", "core=0")
+    assert shell.must("run", "--rm", *flags, "box", "sh", "-c", script).lines == ["100", "200", "0"]
+    shell.must("run", "-d", "--name", "u-box", *flags, "box", "sleep", "1000")
+    assert shell.must("exec", "u-box", "sh", "-c", script).lines == ["100", "200", "0"]
+    host = json.loads(shell.must("inspect", "u-box").out)[0]["HostConfig"]
+    assert {"Name": "nofile", "Hard": 200, "Soft": 100} in host["Ulimits"]
+    shell.must("rm", "-f", "u-box")
+
+
+@pytest.mark.needs("setpriv", "prlimit")
+def test_a_ulimit_that_may_not_be_raised_is_said(shell: CommandLine) -> None:
+    command = [
+        "prlimit", "--nofile=1000:2000", "setpriv", "--bounding-set=-sys_resource", *PROGRAM,
+        "run", "--rm", "--ulimit", "nofile=10:3000", "box", "true",
+    ]  # fmt: skip
+    done = subprocess.run(command, env=shell.environment, capture_output=True, text=True)
+    assert done.returncode == 125
+    assert "cannot set ulimit nofile to 3000: 2000 is the most" in done.stderr
+    assert "CAP_SYS_RESOURCE" in done.stderr.splitlines()[0]
+
+
+def test_sysctls_of_its_own_namespaces(shell: CommandLine) -> None:
+    before = Path("/proc/sys/kernel/shmmax").read_text()
+    done = shell.call(
+        "run", "--rm", "--network", "none", "--sysctl", "kernel.shmmax=4096",
+        "--sysctl", "net.ipv4.conf.lo.forwarding=1", "box", "sh", "-c",
+        "cat /proc/sys/kernel/shmmax /proc/sys/net/ipv4/conf/lo/forwarding; "
+        "echo 1 > /proc/sys/kernel/shmmax",
+    )  # fmt: skip
+    assert done.lines == ["4096", "1"]
+    assert "Read-only" in done.err
+    assert Path("/proc/sys/kernel/shmmax").read_text() == before
+    wrong = shell.fails(125, "run", "--rm", "--sysctl", "net.ipv4.ip_forward=1", "box", "true")
+    assert 'sysctl "net.ipv4.ip_forward" not allowed in host network namespace' in wrong.err
+    wrong = shell.fails(
+        125, "run", "--rm", "--network", "none", "--sysctl", "net.nope=1", "box", "true"
+    )
+    assert "set the sysctl net.nope to 1" in wrong.err
+
+
+def test_devices_are_where_they_were_asked_for_and_nothing_else_is(shell: CommandLine) -> None:
+    script = "head -c 3 /opt/dev/z | od -An -tx1; echo x > /dev/mine || echo full; ls -A /dev"
+    done = shell.call(
+        "run", "--rm", "--device", "/dev/zero:/opt/dev/z", "--device", "/dev/full:/dev/mine:rw",
+        "box", "sh", "-c", script,
+    )  # fmt: skip
+    assert done.lines[:2] == [" 00 00 00", "full"], done.err
+    assert [name for name in done.lines if name.startswith(".")] == []
+    for device, why in (("/nope", "no such file or directory"), ("/etc", "not a device node")):
+        wrong = shell.fails(125, "run", "--rm", "--device", device, "box", "true")
+        assert f'adding custom device "{device}": {why}' in wrong.err
+
+
+def test_a_device_s_place_is_inside_the_container(shell: CommandLine, tmp_path: Path) -> None:
+    place = tmp_path / "outside"
+    place.mkdir()
+    script = f"ln -s {place} /escape"
+    shell.must("run", "--name", "d-box", "box", "sh", "-c", script)
+    shell.must("commit", "d-box", "escaping")
+    shell.must("rm", "d-box")
+    shell.must("run", "--rm", "--device", "/dev/null:/escape/null", "escaping", "true")
+    assert list(place.iterdir()) == []
+    shell.must("rmi", "escaping")
+
+
+def test_groups_and_the_oom_score(shell: CommandLine) -> None:
+    script = "id -G; cat /proc/self/oom_score_adj"
+    flags = ("--group-add", "staff", "--group-add", "4242", "--oom-score-adj", "321")
+    shell.must("run", "-d", "--name", "g-box", *flags, "-u", "1000:7", "box", "sleep", "1000")
+    groups, score = shell.must("exec", "g-box", "sh", "-c", script).lines
+    assert {"7", "4242"} < set(groups.split()) and len(groups.split()) == 3 and score == "321"
+    shell.must("rm", "-f", "g-box")
+    wrong = shell.fails(125, "run", "--rm", "--group-add", "nobody-has-it", "box", "true")
+    assert "unable to find group nobody-has-it: no matching entries in group file" in wrong.err
+    assert (
+        "range for oom score adj is [-1000, 1000]"
+        in shell.fails(125, "run", "--oom-score-adj", "1001", "box", "true").err
+    )
+
+
+def test_the_host_s_name_and_a_domain(shell: CommandLine) -> None:
+    done = shell.must("run", "--rm", "--uts", "host", "box", "sh", "-c", "hostname; echo $HOSTNAME")
+    assert done.lines == [os.uname().nodename] * 2
+    script = ("box", "cat", "/proc/sys/kernel/domainname")
+    assert shell.must("run", "--rm", "--domainname", "a.b", *script).lines == ["a.b"]
+    wrong = shell.fails(125, "run", "--rm", "--uts", "host", "-h", "a", "box", "true")
+    assert "conflicting options: hostname and the UTS mode" in wrong.err
+
+
+def test_ipc_of_the_host_and_none(shell: CommandLine) -> None:
+    script = ("box", "sh", "-c", "readlink /proc/self/ns/ipc; ls -d /dev/shm")
+    own = os.readlink("/proc/self/ns/ipc")
+    assert shell.must("run", "--rm", "--ipc", "host", *script).lines == [own, "/dev/shm"]
+    assert shell.must("run", "--rm", *script).lines[0] != own
+    done = shell.call("run", "--rm", "--ipc", "none", *script)
+    assert done.lines[0] != own and len(done.lines) == 1
+
+
+def test_among_the_host_s_processes_none_is_left_behind(shell: CommandLine) -> None:
+    script = "echo $$; readlink /proc/self/ns/pid; sleep 4321 & setsid sleep 4321 & exit 6"
+    done = shell.call("run", "--rm", "--pid", "host", "box", "sh", "-c", script)
+    assert done.code == 6 and int(done.lines[0]) > 1
+    assert done.lines[1] == os.readlink("/proc/self/ns/pid")
+    assert not _sleepers("4321")
+    shell.must(
+        "run", "-d", "--name", "p-box", "--pid", "host", "box", "sh", "-c", script[:-6] + "wait"
+    )
+    deadline = time.monotonic() + 10
+    while len(_sleepers("4321")) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert shell.must("exec", "p-box", "readlink", "/proc/self/ns/pid").lines == done.lines[1:]
+    shell.must("rm", "-f", "p-box")
+    assert not _sleepers("4321")
+
+
+def _sleepers(seconds: str) -> list[str]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdigit() else []
+        except OSError:
+            continue
+        if seconds.encode() in words and b"sleep" in words:
+            found.append(folder.name)
+    return found
+
+
+def test_init_reaps_what_the_command_leaves(shell: CommandLine) -> None:
+    script = "(sleep 0.05 &); sleep 0.5; cat /proc/[0-9]*/comm | grep -c sleep; "
+    script += "cat /proc/1/comm; exit 7"
+    done = shell.call("run", "--rm", "--init", "box", "sh", "-c", script)
+    assert (done.code, done.lines) == (7, ["0", "init"])
+    # Without it the shell, as the first process, would be there with the number 1.
+    done = shell.must("run", "--rm", "--init", "box", "sh", "-c", "echo $$")
+    assert done.lines != ["1"]
+
+
+def test_init_forwards_signals_and_tells_how_it_ended(shell: CommandLine) -> None:
+    # A first process does not get signals that it does not handle; here one comes through.
+    shell.must("run", "-d", "--init", "--name", "i-box", "box", "sleep", "1000")
+    assert json.loads(shell.must("inspect", "i-box").out)[0]["HostConfig"]["Init"] is True
+    began = time.monotonic()
+    shell.must("stop", "i-box")
+    assert time.monotonic() - began < 5
+    assert shell.must("wait", "i-box").lines == ["143"]
+    shell.must("rm", "i-box")
+    assert shell.call("run", "--rm", "--init", "box", "sh", "-c", "kill -9 $$").code == 137
+    assert shell.fails(127, "run", "--rm", "--init", "box", "nope").err
+    assert shell.fails(126, "run", "--rm", "--init", "box", "/etc").err
+    assert processes_below(shell.root) == []
+
+
+def test_the_stop_signal_and_its_timeout(shell: CommandLine) -> None:
+    script = "trap 'echo got; exit 9' USR1; while :; do sleep 0.05; done"
+    shell.must(
+        "run", "-d", "--name", "s-box", "--stop-signal", "SIGUSR1", "box", "sh", "-c", script
+    )
+    config = json.loads(shell.must("inspect", "s-box").out)[0]["Config"]
+    assert config["StopSignal"] == "SIGUSR1" and "StopTimeout" not in config
+    time.sleep(0.3)
+    shell.must("stop", "s-box")
+    assert shell.must("wait", "s-box").lines == ["9"] and shell.must("logs", "s-box").lines == [
+        "got"
+    ]
+    shell.must("rm", "s-box")
+
+    deaf = "trap '' TERM; while :; do sleep 0.05; done"
+    shell.must("run", "-d", "--name", "t-box", "--stop-timeout", "1", "box", "sh", "-c", deaf)
+    assert json.loads(shell.must("inspect", "t-box").out)[0]["Config"]["StopTimeout"] == 1
+    time.sleep(0.3)
+    began = time.monotonic()
+    shell.must("restart", "t-box")
+    assert 0.9 < time.monotonic() - began < 6
+    assert shell.must("inspect", "-f", "{{.State.Running}}", "t-box").lines == ["true"]
+    began = time.monotonic()
+    shell.must("stop", "t-box")
+    assert 0.9 < time.monotonic() - began < 6
+    assert shell.must("wait", "t-box").lines == ["137"]
+    shell.must("start", "t-box")
+    shell.must("stop", "-s", "KILL", "-t", "60", "t-box")
+    shell.must("rm", "t-box")
+    wrong = shell.fails(125, "run", "--stop-signal", "NOPE", "box", "true")
+    assert "Invalid signal: NOPE" in wrong.err
+
+
+def test_more_limits_and_what_this_host_does_not_have(shell: CommandLine) -> None:
+    flags = ("--cpu-period", "50000", "--cpu-quota", "25000", "--memory-reservation", "64m")
+    shell.must("run", "-d", "--name", "l-box", *flags, "--cpuset-mems", "0", "box", "sleep", "1000")
+    host = json.loads(shell.must("inspect", "l-box").out)[0]["HostConfig"]
+    assert (host["CpuPeriod"], host["CpuQuota"]) == (50000, 25000)
+    assert (host["MemoryReservation"], host["CpusetMems"]) == (64 << 20, "0")
+    pid = int(shell.must("inspect", "-f", "{{.State.Pid}}", "l-box").out)
+    assert "/fastlayers/" in Path(f"/proc/{pid}/cgroup").read_text()
+    shell.must("rm", "-f", "l-box")
+    for words, complaint in (
+        (("--cpus", "1", "--cpu-quota", "5000"), "Nano CPUs and CPU Quota cannot both be set"),
+        (("--cpu-period", "1"), "CPU cfs period can not be less than 1ms"),
+        (("--memory-reservation", "1m"), "Minimum memory reservation allowed is 6MB"),
+        (("-m", "10m", "--memory-reservation", "20m"), "can not be less than memory reservation"),
+        (("--blkio-weight", "5"), "Range of blkio weight is from 10 to 1000"),
+        (("--cpuset-mems", "x"), "Invalid value x for cpuset mems"),
+    ):
+        assert complaint in shell.fails(125, "run", "--rm", *words, "box", "true").err
+
+
+def test_labels_of_files_and_annotations(shell: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "labels"
+    file.write_text("# of a file\na=1\nb\n")
+    words = ("--label-file", str(file), "-l", "a=2", "--annotation", "k=v", "--no-healthcheck")
+    shell.must("create", "--name", "labelled", *words, "box", "true")
+    about = json.loads(shell.must("inspect", "labelled").out)[0]
+    assert about["Config"]["Labels"] == {"a": "2", "b": ""}
+    assert about["HostConfig"]["Annotations"] == {"k": "v"}
+    assert about["Config"]["Healthcheck"] == {"Test": ["NONE"]}
+    shell.must("rm", "labelled")
