@@ -17,6 +17,7 @@ __all__ = [
     "find",
     "find_duplicates",
     "find_hidden",
+    "find_packages",
     "layer_changes",
     "layer_sharing",
     "search_contents",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fastlayers.analysis.comparison import compare
     from fastlayers.analysis.duplicate_files import find_duplicates
     from fastlayers.analysis.grep import search_contents
+    from fastlayers.analysis.packages import find_packages
     from fastlayers.analysis.search import Criteria, find, find_hidden
     from fastlayers.analysis.sharing import layer_sharing
     from fastlayers.analysis.sums import disk_usage
@@ -42,6 +44,7 @@ _HOMES = {
     "find": "search",
     "find_duplicates": "duplicate_files",
     "find_hidden": "search",
+    "find_packages": "packages",
     "layer_changes": "changes",
     "layer_sharing": "sharing",
     "search_contents": "grep",

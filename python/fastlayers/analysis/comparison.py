@@ -1,4 +1,4 @@
-"""What differs between two images: files, config and history."""
+"""What differs between two images: files, packages, config and history."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from fastlayers.analysis import _kernels
 from fastlayers.analysis.files import FILE, KINDS, Files, files
+from fastlayers.analysis.packages import PackageDifference, UnreadFile, compare_packages
 from fastlayers.file_reader import table_of
 from fastlayers.oci import fields
 
@@ -55,15 +56,19 @@ class ValueDifference:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """All that differs. History is told as (instruction, in the old image, in the new one) for the
-    steps behind those that both begin with."""
+    steps behind those that both begin with. `unread` are files that differ and should have told
+    of packages."""
 
     files: tuple[FileDifference, ...]
+    packages: tuple[PackageDifference, ...]
+    unread: tuple[UnreadFile, ...]
     config: tuple[ValueDifference, ...]
     old_history: tuple[str, ...]
     new_history: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        return bool(self.files or self.config or self.old_history or self.new_history)
+        differing = (self.files, self.packages, self.config, self.old_history, self.new_history)
+        return any(differing)
 
 
 def compare(old: Image, new: Image) -> Comparison:
@@ -75,6 +80,7 @@ def compare(old: Image, new: Image) -> Comparison:
         same += 1
     return Comparison(
         tuple(_files(files(table_of(old)), files(table_of(new)))),
+        *compare_packages(old, new),
         tuple(_values("", _settings(old), _settings(new))),
         tuple(step for step, _ in before[same:]),
         tuple(step for step, _ in after[same:]),

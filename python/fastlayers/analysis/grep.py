@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fastlayers.analysis.contents import Contents
 from fastlayers.analysis.files import files
 from fastlayers.analysis.search import Criteria
-from fastlayers.errors import CorruptError, InvalidError
-from fastlayers.file_reader import Entry, open_data, resolve, table_of
+from fastlayers.errors import InvalidError
+from fastlayers.file_reader import resolve, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,22 +65,9 @@ def _search(
     regex: re.Pattern[bytes],
     wanted: Iterator[tuple[bytes, int]],
 ) -> Iterator[Match]:
-    with ExitStack() as stack:
-        maps: dict[tuple[int, int], memoryview] = {}
+    with Contents(image, table) as contents:
         for name, index in wanted:
-            entry = Entry(table, index)
-            place = (entry.layer, entry.flags)
-            if place not in maps:
-                descriptor = open_data(image, table, entry)
-                mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-                os.close(descriptor)
-                stack.callback(mapped.close)
-                maps[place] = stack.enter_context(memoryview(mapped))
-            data = maps[place][entry.data_offset : entry.data_offset + entry.size]
-            if len(data) != entry.size:
-                layer = table.layers[entry.layer]
-                raise CorruptError(f"layer {layer} is shorter than its file table says")
-            with data:
+            with contents.of(index) as data:
                 yield from _matches(os.fsdecode(name), data, regex)
 
 

@@ -73,6 +73,7 @@ VERBS = {
     "logs": "logs",
     "ls": "ls",
     "mount": "mount",
+    "packages": "packages",
     "pause": "pause",
     "ps": "ps",
     "pull": "pull",

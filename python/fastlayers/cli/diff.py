@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fastlayers.cli import container_diff, human
+from fastlayers.cli import container_diff, human, one_line
 from fastlayers.cli.command import Call, Command, CommandError
 from fastlayers.cli.entries import name_fields
 from fastlayers.cli.listing import Listing, format_flag
+from fastlayers.cli.packages import warn
 from fastlayers.cli.template import in_utf8
 
 if TYPE_CHECKING:
     from fastlayers.analysis.comparison import Comparison
+    from fastlayers.analysis.packages import PackageDifference
 
 COMMAND = Command(
     "CONTAINER | [OPTIONS] IMAGE IMAGE",
@@ -47,9 +49,10 @@ def run(call: Call) -> int:
     from fastlayers.analysis.comparison import compare
 
     old, new = (call.store.image(name) for name in call.args)
-    rows = _rows(compare(old, new), full=format.strip() not in ("", "table"))
+    found = compare(old, new)
+    rows = _rows(found, full=format.strip() not in ("", "table"))
     _LISTING.print(rows, format, quiet=False)
-    return 0
+    return warn(found.unread)
 
 
 def _rows(found: Comparison, *, full: bool) -> Iterator[dict[str, object]]:
@@ -74,6 +77,14 @@ def _rows(found: Comparison, *, full: bool) -> Iterator[dict[str, object]]:
                 "Type": "history",
                 **name_fields(step if full else human.shorten(text, _VALUE_WIDTH), "Name"),
             }
+    for package in found.packages:
+        yield {
+            "Aspects": package.type,
+            "Change": package.change,
+            "Type": "package",
+            **_versions(package),
+            **name_fields(package.name, "Name"),
+        }
     for file in found.files:
         yield {
             "Aspects": ",".join(file.aspects),
@@ -83,6 +94,17 @@ def _rows(found: Comparison, *, full: bool) -> Iterator[dict[str, object]]:
             "Type": file.kind,
             **name_fields(file.path, "Name"),
         }
+
+
+def _versions(package: PackageDifference) -> dict[str, object]:
+    """Those of the old image and of the new one, with the architecture where that is not one."""
+    sides = {"Old": package.old, "New": package.new}
+    one = len({copy.architecture for side in sides.values() for copy in side}) == 1
+    texts = {
+        side: [c.version if one else f"{c.version} ({c.architecture})" for c in copies]
+        for side, copies in sides.items()
+    }
+    return {side: one_line(", ".join(dict.fromkeys(found))) for side, found in texts.items()}
 
 
 def _short(value: object) -> str:
