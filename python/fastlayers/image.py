@@ -101,6 +101,21 @@ class Image(Frozen):
         return transports.pull(_store(store), name, platform=_platform(platform), progress=progress)
 
     @classmethod
+    def at(
+        cls, place: str, *, platform: str | Platform | None = None, store: Store | None = None
+    ) -> Image:
+        """The image at a place, to look inside without loading it: docker-archive:FILE:NAME,
+        oci-archive:FILE:NAME, oci:FOLDER:NAME (NAME may be left out of what has one image), or a
+        name in the store. What is not in the store gets one of its own in TMPDIR, which goes when
+        this process exits; the same file gives the same image until it changes.
+
+        NotFoundError if there is none, InvalidError if there are several.
+        """
+        from fastlayers import transports
+
+        return transports.image_at(_store(store), place, platform=_platform(platform))
+
+    @classmethod
     def load(
         cls,
         source: Source,

@@ -1,18 +1,21 @@
-"""fsspec's view of the images of a store: fastlayers://IMAGE/PATH, read-only.
+"""fsspec's view of images: fastlayers://IMAGE/PATH, read-only.
 
 fsspec finds this by its entry point; nothing else imports it.
 
     with fsspec.open("fastlayers://debian:bookworm/etc/os-release") as file: ...
+    with fsspec.open("fastlayers://docker-archive:/srv/app.tar/etc/os-release") as file: ...
 """
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from fsspec import AbstractFileSystem
 
+from fastlayers import transports
 from fastlayers.errors import FastlayersError, InvalidError, NotFoundError
 from fastlayers.image_path import ImagePath
 from fastlayers.store import Store
@@ -20,13 +23,18 @@ from fastlayers.store import Store
 if TYPE_CHECKING:
     from fastlayers.image import Image
 
+_FILES = ("docker-archive", "oci", "oci-archive")
 _TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 
 class ImageFileSystem(AbstractFileSystem):  # type: ignore[misc]
-    """The images of the store at `root` (None: the default one) as directories. Where a path could
-    begin with several images, the shortest name counts. As in fsspec's local file system, `info`
-    follows symbolic links and `ls` does not."""
+    """The images of the store at `root` (None: the default one) as directories, and so what
+    Image.at can be told: an archive or a layout folder, with the image's name where it has several
+    (fastlayers://oci-archive:all.tar:app:1/etc).
+
+    Where a path could begin with several images, those of the store count first, and of them the
+    shortest name. As in fsspec's local file system, `info` follows symbolic links and `ls` does
+    not."""
 
     protocol = "fastlayers"
     cachable = False  # names move to other images
@@ -88,15 +96,15 @@ class ImageFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def _find(self, path: str) -> tuple[str, ImagePath]:
         """The name of the image that a path begins with, and what is left."""
         parts = path.split("/")
-        for count in range(1, len(parts) + 1):
-            name = "/".join(parts[:count])
-            image = self._image(name)
-            if image is not None:
-                if image.id not in self._images:
-                    self._images[image.id] = image.path()
-                return name, self._images[image.id].joinpath(
-                    *(part for part in parts[count:] if part)
-                )
+        for find in (self._image, self._image_of_file):
+            for count in range(1, len(parts) + 1):
+                name = "/".join(parts[:count])
+                image = find(name)
+                if image is not None:
+                    if image.id not in self._images:
+                        self._images[image.id] = image.path()
+                    below = (part for part in parts[count:] if part)
+                    return name, self._images[image.id].joinpath(*below)
         raise FileNotFoundError(f"no image of the store begins {path!r}")
 
     def _image(self, name: str) -> Image | None:
@@ -104,6 +112,25 @@ class ImageFileSystem(AbstractFileSystem):  # type: ignore[misc]
             return self._store.try_image(name)
         except FastlayersError:
             return None
+
+    def _image_of_file(self, name: str) -> Image | None:
+        transport, _, place = name.partition(":")
+        if transport not in _FILES or not place or not _is_whole(transport, place):
+            return None
+        try:
+            return transports.image_at(self._store, name)
+        except NotFoundError:
+            return None  # more of the path may belong to the image's name
+        except FastlayersError as error:
+            raise FileNotFoundError(str(error)) from None
+
+
+def _is_whole(transport: str, place: str) -> bool:
+    """Whether a place begins with the path of an archive or layout, and not of a folder with it."""
+    path = place.partition(":")[0]
+    if transport == "oci":
+        return os.path.isfile(os.path.join(path, "index.json"))
+    return os.path.isfile(path)
 
 
 def _facts(name: str, path: ImagePath) -> dict[str, Any]:

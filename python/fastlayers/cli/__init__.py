@@ -199,6 +199,12 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
+def at_end(do: Callable[[], None]) -> None:
+    """Has something done when the command has ended, however it does: main() leaves at once."""
+    if do not in _at_end:
+        _at_end.append(do)
+
+
 def _open_streams() -> None:
     """Streams that were closed when we were started lead nowhere: else the next file that is opened
     would be one of them, and take what a container prints."""

@@ -34,7 +34,7 @@ _COMMAND_WIDTH = 45
 def run(call: Call) -> int:
     from fastlayers.analysis.changes import blame
 
-    image = call.store.image(call.args[0])
+    image = call.image(call.args[0])
     full = call.flags.enabled("no-trunc")
     rows = (
         {

@@ -17,7 +17,7 @@ _PIECE_BYTES = 1 << 20
 
 def run(call: Call) -> int:
     name, *paths = call.args
-    root = call.store.image(name).path()
+    root = call.image(name).path()
     sys.stdout.flush()
     for path in paths:
         with root.joinpath(path).open("rb") as file:

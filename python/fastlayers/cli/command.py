@@ -7,6 +7,7 @@ from fastlayers.errors import FastlayersError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fastlayers.image import Image
     from fastlayers.store import Store
 
 
@@ -57,6 +58,12 @@ class Call:
 
             self._store = Store(self.root, backend=self.backend)
         return self._store
+
+    def image(self, name: str) -> Image:
+        """An image to look inside: of the store, or in an archive or a layout folder."""
+        from fastlayers.cli.elsewhere import image_to_look_into
+
+        return image_to_look_into(self.store, name)
 
 
 class CommandError(FastlayersError):

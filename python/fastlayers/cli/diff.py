@@ -48,7 +48,7 @@ def run(call: Call) -> int:
         return container_diff.run(call)
     from fastlayers.analysis.comparison import compare
 
-    old, new = (call.store.image(name) for name in call.args)
+    old, new = (call.image(name) for name in call.args)
     found = compare(old, new)
     rows = _rows(found, full=format.strip() not in ("", "table"))
     _LISTING.print(rows, format, quiet=False)

@@ -38,7 +38,7 @@ _HEADINGS = {"Files": "FILES", "Name": "", "NameBase64": "NAME BASE64", "Size": 
 def run(call: Call) -> int:
     from fastlayers.analysis.sums import disk_usage
 
-    image = call.store.image(call.args[0])
+    image = call.image(call.args[0])
     by = call.flags.text("by")
     path = call.args[1] if len(call.args) > 1 else "/"
     rows = (

@@ -43,7 +43,7 @@ def run(call: Call) -> int:
             "XXH3": group.xxh3,
             **name_fields(group.places[0][1]),
         }
-        for group in find_duplicates([call.store.image(name) for name in call.args])
+        for group in find_duplicates([call.image(name) for name in call.args])
     )
     _LISTING.print(rows, format, quiet=False)
     return 0

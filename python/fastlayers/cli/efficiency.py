@@ -75,7 +75,7 @@ _FILES = Listing(
 def run(call: Call) -> int:
     from fastlayers.analysis.waste import efficiency
 
-    found = efficiency(call.store.image(call.args[0]))
+    found = efficiency(call.image(call.args[0]))
     files = [
         {"Count": file.count, "Size": human.Bytes(file.size), **name_fields(file.path)}
         for file in found.files

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from fastlayers.store import Store
     from fastlayers.transports.remote import RemoteImage
 
-_PREFIXES = ("docker://", "docker-archive:", "oci:", "oci-archive:")
+_FILES = ("docker-archive:", "oci:", "oci-archive:")
+_PREFIXES = ("docker://", *_FILES)
 
 
 def image_or_remote(store: Store, name: str) -> Image | RemoteImage:
@@ -25,3 +26,18 @@ def image_or_remote(store: Store, name: str) -> Image | RemoteImage:
     from fastlayers import transports
 
     return transports.look(store, name)
+
+
+def image_to_look_into(store: Store, name: str) -> Image:
+    """The image of the store with this name; where there is none, and the name is the spelling of
+    a file or folder, the image there, for as long as the command runs."""
+    try:
+        return store.image(name)
+    except FastlayersError:
+        if not name.startswith(_FILES):
+            raise
+    from fastlayers import cli, transports
+    from fastlayers.transports.temporary import remove_temporary_stores
+
+    cli.at_end(remove_temporary_stores)
+    return transports.image_at(store, name)

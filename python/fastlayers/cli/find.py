@@ -83,7 +83,7 @@ _HIDDEN_COLUMNS = ["Mode", "Owner", "Size", "Layer", "HiddenBy", "Path"]
 
 
 def run(call: Call) -> int:
-    image = call.store.image(call.args[0])
+    image = call.image(call.args[0])
     path = call.args[1] if len(call.args) > 1 else "/"
     criteria = _criteria(call, image)
     if call.flags.enabled("deleted"):

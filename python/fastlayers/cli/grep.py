@@ -41,7 +41,7 @@ def run(call: Call) -> int:
 
     name, pattern, *paths = call.args
     found = search_contents(
-        call.store.image(name),
+        call.image(name),
         pattern,
         paths[0] if paths else "/",
         ignore_case=call.flags.enabled("ignore-case"),

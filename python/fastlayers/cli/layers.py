@@ -46,7 +46,7 @@ def run(call: Call) -> int:
             "Size": human.Bytes(layer.size),
             "Wasted": human.Bytes(layer.wasted),
         }
-        for layer in layer_changes(call.store.image(call.args[0]))
+        for layer in layer_changes(call.image(call.args[0]))
         for command in (" ".join(layer.created_by.split()),)
     )
     _LISTING.print(rows, call.flags.text("format"), quiet=False)

@@ -38,7 +38,7 @@ _LISTING = Listing(
 
 
 def run(call: Call) -> int:
-    image = call.store.image(call.args[0])
+    image = call.image(call.args[0])
     path = image.path(call.args[1] if len(call.args) > 1 else "/")
     if path.is_dir():
         rows = [_row(child.name, entry) for child, entry in path.entries()]

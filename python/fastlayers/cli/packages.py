@@ -39,7 +39,7 @@ _LISTING = Listing(
 def run(call: Call) -> int:
     from fastlayers.analysis.packages import find_packages
 
-    found = find_packages(call.store.image(call.args[0]))
+    found = find_packages(call.image(call.args[0]))
     rows = (
         {
             "Architecture": one_line(package.architecture),

@@ -26,6 +26,7 @@ __all__ = [
     "Event",
     "Progress",
     "copy",
+    "image_at",
     "import_rootfs",
     "load",
     "login",
@@ -161,6 +162,18 @@ def look(store: Store, location: str, *, platform: str | Platform | None = None)
     from .remote import look
 
     return look(store, Location.parse(location), _platform(platform))
+
+
+def image_at(store: Store, location: str, *, platform: str | Platform | None = None) -> Image:
+    """An image of the store, an archive or an OCI layout, to look inside; see Image.at."""
+    from .location import Location
+
+    place = Location.parse(location)
+    if place.transport == "store":
+        return store.image(place.name)
+    from .temporary import image_at
+
+    return image_at(place, _platform(platform))
 
 
 def tags(repository: str) -> list[str]:

@@ -127,9 +127,23 @@ def _into_store(
         return image
     if source.transport == "docker":
         return pull(store, source.reference, platform, progress, name=name)
+    return bring(store, source, platform, name=name, progress=progress)
+
+
+def bring(
+    store: Store,
+    source: Location,
+    platform: Platform | None,
+    *,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> Image:
+    """An image of an archive or layout into the store, under a name or those that it has there."""
+    store.prepare()
     with _files(store, source) as files:
         found = _choose(source, read_images(files, platform))
-        found.names = [name]
+        if name is not None:
+            found.names = [name]
         return store_image(store, found, progress)
 
 
