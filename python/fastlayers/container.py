@@ -187,7 +187,7 @@ class Container(ContainerRecord):
                 return code
             finally:
                 if self.options.auto_remove:
-                    self.discard()
+                    self.discard(volumes=True)
 
     def _try_lock(self) -> FileLock | None:
         """The container's lock; None if it is running. Who only looks has it for an instant."""
@@ -409,8 +409,9 @@ class Container(ContainerRecord):
 
     # Its end
 
-    def remove(self, force: bool = False) -> None:
-        """Removes it and its volumes. ConflictError if it runs, unless `force` kills it."""
+    def remove(self, force: bool = False, *, volumes: bool = False) -> None:
+        """Removes it, and with `volumes` those that nobody has named. ConflictError if it runs,
+        unless `force` kills it."""
         lock = self._try_lock()
         if lock is None and self.state().status == RUNNING:
             if not force:
@@ -426,17 +427,18 @@ class Container(ContainerRecord):
         if lock is None:
             raise self._busy()
         with _Held(lock):
-            self.discard()
+            self.discard(volumes=volumes)
         sync_directory(self.store.containers_directory)
 
-    def discard(self) -> None:
-        """Removes its directory; for the process that holds the lock."""
+    def discard(self, *, volumes: bool) -> None:
+        """Removes its directory, and with `volumes` those that nobody has named; for the process
+        that holds the lock."""
         if self.options.pid == "host":
             from fastlayers import cgroup
 
             cgroup.end_all(self.id)  # whom a supervisor that was killed has left behind
             cgroup.remove(self.id)
-        self.store.discard_container(self)
+        self.store.discard_container(self, volumes=volumes)
 
 
 def _captured(run: Callable[[launcher.Streams], int], stdin: bytes, capture: bool) -> Result:

@@ -3,7 +3,7 @@
     -v SOURCE:TARGET[:OPTIONS]   a directory or file of the host, or a volume's name
     -v TARGET                    a volume of the container's own
 
-Named volumes are ROOT/volumes/<name>; a container's own are in its directory, and go with it.
+All volumes are ROOT/volumes/<name>; own_volume() names those that nobody has named.
 `--mount` and `--tmpfs` are read in mount_option.
 """
 
@@ -13,6 +13,7 @@ import os
 import posixpath
 
 from fastlayers.errors import InvalidError, UnsupportedError
+from fastlayers.oci.digest import HEX_LENGTH, digest_of, hex_of
 from fastlayers.oci.frozen import Frozen
 
 TYPE_CHECKING = False
@@ -164,12 +165,43 @@ def resolve(asked: Iterable[Mount], of_image: Iterable[str]) -> list[Mount]:
     return sorted(mounts.values(), key=lambda mount: (mount.target.count("/"), mount.target))
 
 
-def source_path(mount: Mount, number: int, root: str, directory: str) -> str:
-    """Where the data of a container's mount lies, "" if nowhere; `number` counts its mounts."""
+def own_volume(container_id: str, target: str) -> str:
+    """The name of a container's own volume: 64 hex digits as Docker's, but they can be told from
+    the container, so that nothing has to remember them."""
+    return hex_of(digest_of(os.fsencode(f"{container_id}:{target}")))
+
+
+def own_volumes(mounts: Iterable[Mount], container_id: str) -> list[str]:
+    """The names of those that were made for the container alone, and that nobody has named."""
+    return [
+        mount.source
+        for mount in mounts
+        if mount.kind == VOLUME
+        and len(mount.source) == HEX_LENGTH
+        and mount.source == own_volume(container_id, mount.target)
+    ]
+
+
+def with_own_volumes(mounts: Iterable[Mount], container_id: str) -> list[Mount]:
+    """The mounts of a container, where all volumes have names."""
+    return [
+        mount
+        if mount.kind != ANONYMOUS
+        else Mount(
+            VOLUME,
+            own_volume(container_id, mount.target),
+            mount.target,
+            read_only=mount.read_only,
+            copy_up=mount.copy_up,
+        )
+        for mount in mounts
+    ]
+
+
+def source_path(mount: Mount, root: str) -> str:
+    """Where the data of a container's mount lies, "" if nowhere."""
     if mount.kind == BIND:
         return mount.source
     if mount.kind == VOLUME:
         return os.path.join(root, "volumes", mount.source)
-    if mount.kind == ANONYMOUS:
-        return os.path.join(directory, "volumes", str(number))
     return ""

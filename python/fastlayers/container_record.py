@@ -2,7 +2,7 @@
 
 ROOT/containers/<id>/ holds config.json (this record), state.json and lock (see container_state),
 upper and work (overlayfs's), merged (where the root is mounted, seen by the container alone),
-hosts, hostname and resolv.conf, log, and volumes of its own.
+hosts, hostname, resolv.conf and log.
 """
 
 from __future__ import annotations
@@ -10,7 +10,14 @@ from __future__ import annotations
 import os
 
 from fastlayers.container_config import command_line, merge, require_command
-from fastlayers.container_mount import BIND, IMAGE, Mount, resolve
+from fastlayers.container_mount import (
+    BIND,
+    IMAGE,
+    Mount,
+    own_volumes,
+    resolve,
+    with_own_volumes,
+)
 from fastlayers.container_options import ContainerOptions
 from fastlayers.container_state import StateFile
 from fastlayers.errors import CorruptError, InvalidError, UnsupportedError
@@ -127,7 +134,12 @@ class ContainerRecord:
     @property
     def mounts(self) -> list[Mount]:
         """Its mounts, those of the image's VOLUMEs included."""
-        return resolve(self.options.asked_mounts(), self.runtime.volumes)
+        return _mounts(self.id, self.options, self.runtime)
+
+    @property
+    def own_volumes(self) -> list[str]:
+        """The names of the volumes that were made for it alone, and that nobody has named."""
+        return own_volumes(self.mounts, self.id)
 
     @property
     def image_ids(self) -> set[str]:
@@ -161,8 +173,8 @@ def read_record(directory: str) -> Json | None:
 
 def new_record(
     image: Image, options: ContainerOptions, image_name: str, needs_command: bool
-) -> Json:
-    """The record of a new container of an image; its name is still missing."""
+) -> tuple[Json, list[Mount]]:
+    """The record of a new container of an image, its name still missing; and its mounts."""
     if image.config.os not in ("", "linux"):
         raise UnsupportedError(
             f'image operating system "{image.config.os[:40]}" cannot be used on this platform'
@@ -170,11 +182,12 @@ def new_record(
     runtime = merge(image.config.runtime, options)
     if needs_command:
         require_command(command_line(runtime))
-    mounts = resolve(options.asked_mounts(), runtime.volumes)
+    new_id = _new_id()
+    mounts = _mounts(new_id, options, runtime)
     _check_sources(mounts)
-    return {
+    record: Json = {
         "version": 1,
-        "id": _new_id(),
+        "id": new_id,
         "created": timestamp.now(),
         "image_id": image.id,
         "image_name": image_name or (image.tags[0] if image.tags else image.id),
@@ -186,6 +199,11 @@ def new_record(
             _mounted_image(image.store, mount.source) for mount in mounts if mount.kind == IMAGE
         ],
     }
+    return record, mounts
+
+
+def _mounts(container_id: str, options: ContainerOptions, runtime: RuntimeConfig) -> list[Mount]:
+    return with_own_volumes(resolve(options.asked_mounts(), runtime.volumes), container_id)
 
 
 def mounted_images(record: Json) -> dict[str, MountedImage]:

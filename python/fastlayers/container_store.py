@@ -6,7 +6,7 @@ import os
 
 from fastlayers._core import remove_tree, root_owner
 from fastlayers.container import Container
-from fastlayers.container_mount import VOLUME
+from fastlayers.container_mount import VOLUME, own_volumes
 from fastlayers.container_record import (
     is_id_prefix,
     new_record,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from fastlayers.container import ContainerOptions
     from fastlayers.image import Image
-    from fastlayers.lock import FileLock
     from fastlayers.oci.fields import Json
     from fastlayers.store import Store
 
@@ -73,31 +72,22 @@ def create_container(
     """See Store.create_container."""
     # Locked, so that the image's layers stay until the record that names them can be found.
     with store.working():
-        record = new_record(image, options, image_name, needs_command)
+        record, mounts = new_record(image, options, image_name, needs_command)
         store.prepare_chain(image.config.diff_ids, image.digest)
-        lock = _hold_volumes(store, options)
-        try:
+        names = [mount.source for mount in mounts if mount.kind == VOLUME]
+        if not names:
             return _publish(store, record, options.name or "", sync)
-        finally:
-            if lock is not None:
-                lock.release()
+        from fastlayers.volume_store import make_missing, remove_unused, volumes_lock
 
-
-def _hold_volumes(store: Store, options: ContainerOptions) -> FileLock | None:
-    """Makes the volumes that a new container names; they stay while the lock is held."""
-    names = [mount.source for mount in options.asked_mounts() if mount.kind == VOLUME]
-    if not names:
-        return None
-    from fastlayers.volume_store import make_missing, volumes_lock
-
-    lock = volumes_lock(store)
-    lock.acquire()
-    try:
-        make_missing(store, names, {})
-    except BaseException:
-        lock.release()
-        raise
-    return lock
+        own = own_volumes(mounts, str(record["id"]))
+        try:
+            # While the lock is held, they stay.
+            with volumes_lock(store):
+                make_missing(store, names, own)
+                return _publish(store, record, options.name or "", sync)
+        except BaseException:
+            remove_unused(store, own)
+            raise
 
 
 def _publish(store: Store, record: Json, name: str, sync: bool) -> Container:
@@ -140,7 +130,7 @@ def rename_container(store: Store, container: Container, name: str) -> None:
     container.name = name
 
 
-def discard_container(store: Store, container: Container) -> None:
+def discard_container(store: Store, container: Container, volumes: bool) -> None:
     """See Store.discard_container."""
     from fastlayers.mounted import unmount_container
 
@@ -150,8 +140,13 @@ def discard_container(store: Store, container: Container) -> None:
 
         cgroup.remove(container.id)
     grave = os.path.join(store.containers_directory, f".{container.id}.old")
+    own = container.own_volumes if volumes else []
     store.names.retire(container.name, container.id, grave)
     remove_tree(grave)
+    if own:
+        from fastlayers.volume_store import remove_unused
+
+        remove_unused(store, own)
 
 
 def prune_containers(

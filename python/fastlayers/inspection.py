@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fastlayers.container_mount import ANONYMOUS, BIND, TMPFS, VOLUME, source_path
+from fastlayers.container_mount import ANONYMOUS, BIND, TMPFS, VOLUME, Mount, source_path
 from fastlayers.container_state import CREATED, RUNNING
 from fastlayers.kernel_option import parse_device, parse_sysctl, parse_ulimit
 from fastlayers.mount_option import parse_mount, tmpfs_mounts
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fastlayers.container import Container
-    from fastlayers.container_mount import Mount
     from fastlayers.container_options import ContainerOptions
     from fastlayers.image import Image
     from fastlayers.oci.document import Descriptor, ImageConfig
@@ -243,23 +242,34 @@ def _mounts(container: Container) -> list[dict[str, Any]]:
     """Those of --tmpfs are not among them, as in Docker's."""
     mounts = []
     of_tmpfs_flag = {mount.target for mount in tmpfs_mounts(container.options.tmpfs)}
-    for number, mount in enumerate(container.mounts):
+    modes = _modes(container.options.volumes)
+    for mount in container.mounts:
         if mount.target in of_tmpfs_flag:
             continue
-        source = source_path(mount, number, container.store.root, container.directory)
         about: dict[str, Any] = {
-            "Type": "volume" if mount.kind == ANONYMOUS else mount.kind,
-            "Source": source or mount.source,
+            "Type": mount.kind,
+            "Source": source_path(mount, container.store.root) or mount.source,
             "Destination": mount.target,
-            "Mode": "ro" if mount.read_only else "",
+            "Mode": modes.get(mount.target, ""),
             "RW": not mount.read_only,
             "Propagation": "rprivate" if mount.kind == BIND else "",
         }
-        if mount.kind in (ANONYMOUS, VOLUME):
-            about["Name"] = mount.source or f"{container.id}-{number}"
+        if mount.kind == VOLUME:
+            about["Name"] = mount.source
             about["Driver"] = "local"
         mounts.append(about)
     return mounts
+
+
+def _modes(volumes: Sequence[str]) -> dict[str, str]:
+    """What -v says after its second colon, by target; Docker has "z" for volumes without it."""
+    modes = {}
+    for text in volumes:
+        mount = Mount.parse(text)
+        if mount.kind != ANONYMOUS:
+            options = ":".join(text.split(":")[2:])
+            modes[mount.target] = options or ("z" if mount.kind == VOLUME else "")
+    return modes
 
 
 def _asked_mounts(options: ContainerOptions) -> list[dict[str, Any]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fastlayers.container_mount import ANONYMOUS, BIND, IMAGE, TMPFS, VOLUME, source_path
+from fastlayers.container_mount import BIND, IMAGE, TMPFS, VOLUME, source_path
 from fastlayers.host import make_directory, unlink
 
 TYPE_CHECKING = False
@@ -25,11 +25,7 @@ def plan_mounts(
 ) -> None:
     """Fills in a container's mounts; without `tmpfs` only those that hold something before the
     container starts."""
-    spec.binds = [
-        _bind(mount, number, container)
-        for number, mount in enumerate(mounts)
-        if mount.kind in (ANONYMOUS, BIND, VOLUME)
-    ]
+    spec.binds = [_bind(mount, container) for mount in mounts if mount.kind in (BIND, VOLUME)]
     if tmpfs:
         spec.tmpfs = [_tmpfs(mount) for mount in mounts if mount.kind == TMPFS]
     images = [mount for mount in mounts if mount.kind == IMAGE]
@@ -41,14 +37,11 @@ def plan_mounts(
     ]
 
 
-def _bind(mount: Mount, number: int, container: ContainerRecord) -> tuple[str, str, bool, bool]:
-    store = container.store
-    source = source_path(mount, number, store.root, container.directory)
+def _bind(mount: Mount, container: ContainerRecord) -> tuple[str, str, bool, bool]:
+    source = source_path(mount, container.store.root)
     if mount.kind == VOLUME:
         _prepare_volume(mount, source, container)
     elif not mount.must_exist and not os.path.exists(source):
-        if mount.kind == ANONYMOUS:
-            make_directory(os.path.dirname(source), 0o700)
         make_directory(source)
     return source, mount.target, mount.read_only, mount.copy_up
 
@@ -58,7 +51,7 @@ def _prepare_volume(mount: Mount, source: str, container: ContainerRecord) -> No
         from fastlayers.volume_store import make_missing, volumes_lock
 
         with volumes_lock(container.store):
-            make_missing(container.store, [mount.source], {})
+            make_missing(container.store, [mount.source], own=container.own_volumes)
     if not mount.copy_up:
         # What is in it now is taken as it is, although copying the image's may have broken off.
         from fastlayers.volume import filling_path

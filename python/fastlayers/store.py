@@ -384,8 +384,9 @@ class Store:
             sync=sync,
         )
 
-    def discard_container(self, container: Container) -> None:
-        """Removes a container's directory and frees its name; the caller holds its lock."""
+    def discard_container(self, container: Container, *, volumes: bool) -> None:
+        """Removes a container's directory and frees its name, and with `volumes` removes those
+        that nobody has named; the caller holds its lock."""
         from fastlayers import container_store
 
-        container_store.discard_container(self, container)
+        container_store.discard_container(self, container, volumes)

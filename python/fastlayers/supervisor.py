@@ -34,7 +34,7 @@ def start_in_background(
             lock.leave_note(str(run_to_end(container, make_spec, on_started)))
         finally:
             if container.options.auto_remove:
-                container.discard()
+                container.discard(volumes=True)
 
     try:
         report = _in_background(supervise, lock.descriptor)

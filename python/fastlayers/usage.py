@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fastlayers import _core
-from fastlayers.container_mount import ANONYMOUS, VOLUME, source_path
+from fastlayers.container_mount import VOLUME
 from fastlayers.errors import FastlayersError
 from fastlayers.garbage import Live
 from fastlayers.host import list_directory
@@ -104,17 +103,13 @@ def _containers(containers: list[Container]) -> Kind:
 
 
 def _volumes(store: Store, containers: list[Container]) -> Kind:
-    """Those with names, and the containers' own, which are always in use."""
     count = active = size = reclaimable = 0
-    used = set()
-    for container in containers:
-        for number, mount in enumerate(container.mounts):
-            if mount.kind == VOLUME:
-                used.add(mount.source)
-            elif mount.kind == ANONYMOUS:
-                path = source_path(mount, number, store.root, container.directory)
-                if os.path.isdir(path):
-                    count, active, size = count + 1, active + 1, size + _content(path)
+    used = {
+        mount.source
+        for container in containers
+        for mount in container.mounts
+        if mount.kind == VOLUME
+    }
     for volume in volumes(store):
         taken = volume.size()
         count, size = count + 1, size + taken
@@ -123,13 +118,6 @@ def _volumes(store: Store, containers: list[Container]) -> Kind:
         else:
             reclaimable += taken
     return Kind(count, active, size, reclaimable)
-
-
-def _content(path: str) -> int:
-    try:
-        return _core.upper_size(path)
-    except FastlayersError:  # removed meanwhile
-        return 0
 
 
 def allocated(path: str) -> int:

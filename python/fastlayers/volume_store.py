@@ -31,7 +31,7 @@ from fastlayers.volume import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from fastlayers.container import Container
     from fastlayers.store import Store
@@ -79,23 +79,28 @@ def create_volume(store: Store, name: str, labels: Mapping[str, str]) -> Volume:
         labels[ANONYMOUS_LABEL] = ""
     check_volume_name(name)
     with volumes_lock(store):
-        make_missing(store, [name], labels)
+        _make(store, name, labels)
     return find_volume(store, name)
 
 
-def make_missing(store: Store, names: Iterable[str], labels: Mapping[str, str]) -> None:
-    """Makes the volumes that are not there; the caller holds the lock. A volume's directory is
-    what makes it one: it comes last."""
-    directory = directory_of(store)
+def make_missing(store: Store, names: Iterable[str], own: Collection[str]) -> None:
+    """Makes the volumes that are not there; those that are a container's `own` are anonymous. The
+    caller holds the lock."""
     for name in names:
-        path = os.path.join(directory, name)
-        if os.path.isdir(path):
-            continue
-        make_directory(directory, 0o700)
-        # What an earlier one was given, and a crash has left, would be taken for this one's.
-        write_file(record_path(directory, name), new_record(labels), sync=True)
-        make_directory(path)
-        sync_directory(directory)
+        _make(store, name, {ANONYMOUS_LABEL: ""} if name in own else {})
+
+
+def _make(store: Store, name: str, labels: Mapping[str, str]) -> None:
+    """A volume's directory is what makes it one: it comes last."""
+    directory = directory_of(store)
+    path = os.path.join(directory, name)
+    if os.path.isdir(path):
+        return
+    make_directory(directory, 0o700)
+    # What an earlier one was given, and a crash has left, would be taken for this one's.
+    write_file(record_path(directory, name), new_record(labels), sync=True)
+    make_directory(path)
+    sync_directory(directory)
 
 
 def users(store: Store) -> dict[str, list[Container]]:
@@ -117,6 +122,15 @@ def remove_volume(store: Store, name: str) -> None:
             raise ConflictError(f"remove {name}: volume is in use - [{', '.join(owners)}]")
         grave = _bury(store, name)
     remove_tree(grave)
+
+
+def remove_unused(store: Store, names: Iterable[str]) -> None:
+    """Removes volumes, but for those that are gone or that a container has mounted."""
+    for name in names:
+        try:
+            remove_volume(store, name)
+        except (ConflictError, NotFoundError):
+            continue
 
 
 def prune_volumes(

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,46 @@ def test_df_counts_them(box: CommandLine) -> None:
     assert (used.count, used.active, used.size, used.reclaimable) == (2, 2, 15, 0)
     box.must("rm", "user")
     used = store.usage().volumes
-    assert (used.count, used.active, used.size, used.reclaimable) == (1, 0, 5, 5)
+    assert (used.count, used.active, used.size, used.reclaimable) == (2, 0, 15, 15)
+
+
+def test_those_without_a_name_stay_unless_they_are_to_go_too(box: CommandLine) -> None:
+    def own() -> list[str]:
+        return [name for name in names(box) if name != "data"]
+
+    run = ["run", "-v", "/own", "-v", "data:/v", "box", "sh", "-c", "echo 1 >> /own/f"]
+    box.must(*run[:1], "--name", "user", *run[1:])
+    (name,) = own()
+    shown = json.loads(box.must("inspect", "-f", "{{json .Mounts}}", "user").out)
+    assert [(m["Type"], m.get("Name"), m["Source"], m["Mode"]) for m in shown] == [
+        ("volume", name, str(box.root / "volumes" / name), ""),
+        ("volume", "data", str(box.root / "volumes/data"), "z"),
+    ]
+    box.must("start", "user")
+    box.must("rm", "user")
+    read = ["run", "--rm", "-v", f"{name}:/old:ro", "box", "cat", "/old/f"]
+    assert box.must(*read).lines == ["1", "1"]
+    assert own() == [name]  # it has a name by now, for this container at least
+    assert name in box.must("volume", "prune", "-f").out
+    box.must(*run[:1], "--name", "user", *run[1:])
+    (name,) = own()
+    # Another container's own is not taken from it.
+    box.must("create", "--name", "other", "-v", f"{name}:/old", "box", "true")
+    box.must("rm", "-v", "user")
+    assert own() == [name]
+    box.must("rm", "-v", "other")
+    assert own() == [name]
+    box.must("volume", "rm", name)
+    for words in (["-d", "--rm"], ["--rm"]):
+        box.must(run[0], *words, *run[1:])
+    box.must("run", "--name", "user", *run[1:])
+    box.fails(125, "run", "--name", "user", *run[1:])  # the name is taken: nothing is left
+    box.must("rm", "-v", "user")
+    deadline = time.monotonic() + 10
+    while own() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert names(box) == ["data"]
+    assert sorted(os.listdir(box.root / "volumes")) == [".data.json", "data"]
 
 
 def test_from_python(box: CommandLine) -> None:

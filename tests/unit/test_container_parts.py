@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ import pytest
 
 from fastlayers import network_file
 from fastlayers.container_config import command_line, merge, process_env, require_command
-from fastlayers.container_mount import Mount, resolve, source_path
+from fastlayers.container_mount import (
+    Mount,
+    own_volumes,
+    resolve,
+    source_path,
+    with_own_volumes,
+)
 from fastlayers.container_options import ContainerOptions
 from fastlayers.container_state import State, StateFile
 from fastlayers.errors import ConflictError, InvalidError, UnsupportedError
@@ -160,11 +167,13 @@ def test_mounts_are_ordered_and_cover_those_of_the_image() -> None:
     ]
     with pytest.raises(InvalidError, match="Duplicate mount point: /x"):
         resolve(asked("/a:/x", "/b:/x/"), [])
-    found = resolve(asked("/new:/a:ro", "vol:/b:nocopy", "/c"), [])
-    assert [source_path(v, number, "/root", "/box") for number, v in enumerate(found)] == [
+    found = with_own_volumes(resolve(asked("/new:/a:ro", "vol:/b:nocopy", "/c"), []), "me")
+    (own,) = own_volumes(found, "me")
+    assert re.fullmatch("[0-9a-f]{64}", own) and own_volumes(found, "other") == []
+    assert [source_path(mount, "/root") for mount in found] == [
         "/new",
         "/root/volumes/vol",
-        "/box/volumes/2",
+        f"/root/volumes/{own}",
     ]
     assert [(v.read_only, v.copy_up) for v in found] == [
         (True, False),

@@ -21,7 +21,7 @@ COMMAND = Command(
     "Remove one or more containers",
     (
         Flag("force", "f", "bool", "Force the removal of a running container (uses SIGKILL)"),
-        Flag("volumes", "v", "bool", "Remove anonymous volumes too (they always are)"),
+        Flag("volumes", "v", "bool", "Remove anonymous volumes associated with the container"),
     ),
     arguments=(1, None),
     aliases=("container rm", "container remove", "rm"),
@@ -29,7 +29,7 @@ COMMAND = Command(
 
 
 def run(call: Call) -> int:
-    force = call.flags.enabled("force")
+    force, volumes = call.flags.enabled("force"), call.flags.enabled("volumes")
     found: dict[str, Container] = {}
 
     def with_force(act: Callable[[str], None], name: str) -> None:
@@ -45,7 +45,7 @@ def run(call: Call) -> int:
         found[name] = call.store.container(name)
 
     def remove(name: str) -> None:
-        found[name].remove(force=force)
+        found[name].remove(force=force, volumes=volumes)
         print(name, flush=True)
 
     # All are found before the first goes: the list of IDs need not be read for each of them.

@@ -62,7 +62,7 @@ def _run(call: Call, detached: bool) -> int:
         code = container.start(attach=not detached, interactive=options.interactive)
     except KeyboardInterrupt:
         if container.status == "created":
-            container.remove(force=True)
+            container.remove(force=True, volumes=True)
         raise
     if detached:
         print(container.id)
