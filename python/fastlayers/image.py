@@ -308,6 +308,14 @@ class Image(Frozen):
             self, path, target, follow_link=follow_link, keep_owners=keep_owners
         )
 
+    def report(self, file: Target, new: Image | None = None) -> None:
+        """Writes a page about it, to be opened in a browser: its files by size and layer, what is
+        wasted, and with `new` what differs in that image. The page needs no other file and no
+        network."""
+        from fastlayers.analysis.reporting import write_report
+
+        write_report(self, new, file)
+
     def mount(self, target: str | None = None) -> Mounted:
         """A context in which it is mounted read-only at a directory (None: one of the store's
         own); gives the path."""

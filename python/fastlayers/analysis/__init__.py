@@ -20,6 +20,7 @@ __all__ = [
     "find_packages",
     "layer_changes",
     "layer_sharing",
+    "report",
     "search_contents",
 ]
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fastlayers.analysis.duplicate_files import find_duplicates
     from fastlayers.analysis.grep import search_contents
     from fastlayers.analysis.packages import find_packages
+    from fastlayers.analysis.reporting import report
     from fastlayers.analysis.search import Criteria, find, find_hidden
     from fastlayers.analysis.sharing import layer_sharing
     from fastlayers.analysis.sums import disk_usage
@@ -47,6 +49,7 @@ _HOMES = {
     "find_packages": "packages",
     "layer_changes": "changes",
     "layer_sharing": "sharing",
+    "report": "reporting",
     "search_contents": "grep",
 }
 

@@ -51,7 +51,11 @@ class BlameStep:
 
 def layer_changes(image: Image) -> list[LayerChanges]:
     """Every layer of an image, base first."""
-    stack = Stack.of(image)
+    return changes_in(Stack.of(image), image)
+
+
+def changes_in(stack: Stack, image: Image) -> list[LayerChanges]:
+    """The same, where the image's stack is known."""
     shown = _shown_bytes(image)
     counts = _counts(stack, np.ones(len(stack.layer), dtype=bool), len(image.layers))
     columns = zip(image.layers, instructions(image.config), counts.tolist(), shown, strict=True)

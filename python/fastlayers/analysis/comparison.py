@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from fastlayers.analysis.files import Array
     from fastlayers.image import Image
 
-# What may differ of an entry, and the columns that say so. A size alone never differs.
-_ASPECTS = (
+# What may differ of an entry, in the order of their bits; see entry_pairs.
+ASPECTS = ("kind", "content", "mode", "owner", "time", "device", "target", "xattrs")
+# The columns that say so of most of them. A size alone never differs.
+_COLUMNS = (
     ("kind", ("kind",)),
     ("content", ("xxh3", "size")),
     ("mode", ("mode",)),
@@ -74,14 +76,26 @@ class Comparison:
 def compare(old: Image, new: Image) -> Comparison:
     """What must change for `old` to become `new`; files in path order. When the images were made
     is no difference, and their layers are none if the files are the same."""
+    return Comparison(
+        tuple(_files(files(table_of(old)), files(table_of(new)))),
+        *compare_packages(old, new),
+        compare_config(old, new),
+        *compare_history(old, new),
+    )
+
+
+def compare_config(old: Image, new: Image) -> tuple[ValueDifference, ...]:
+    """The values of the config that differ."""
+    return tuple(_values("", settings(old), settings(new)))
+
+
+def compare_history(old: Image, new: Image) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The steps of each behind those that both begin with."""
     before, after = _history(old), _history(new)
     same = 0
     while same < min(len(before), len(after)) and before[same] == after[same]:
         same += 1
-    return Comparison(
-        tuple(_files(files(table_of(old)), files(table_of(new)))),
-        *compare_packages(old, new),
-        tuple(_values("", _settings(old), _settings(new))),
+    return (
         tuple(step for step, _ in before[same:]),
         tuple(step for step, _ in after[same:]),
     )
@@ -91,7 +105,8 @@ def _history(image: Image) -> list[tuple[str, bool]]:
     return [(step.created_by, step.empty_layer) for step in image.config.history]
 
 
-def _settings(image: Image) -> dict[str, Any]:
+def settings(image: Image) -> dict[str, Any]:
+    """The config without history, layers and the time it was made."""
     document = fields.parse_object(image.config.raw, "image config")
     return {k: v for k, v in document.items() if k not in ("history", "rootfs", "created")}
 
@@ -105,13 +120,22 @@ def _values(name: str, old: Any, new: Any) -> list[ValueDifference]:
 
 
 def _files(old: Files, new: Files) -> list[FileDifference]:
+    pairs, aspects = entry_pairs(old, new)
+    chosen = (pairs < 0).any(axis=1) | (aspects != 0)
+    words = [tuple(n for bit, n in enumerate(ASPECTS) if bits & 1 << bit) for bits in range(256)]
+    return _told(old, new, pairs[chosen], [words[bits] for bits in aspects[chosen].tolist()])
+
+
+def entry_pairs(old: Files, new: Files) -> tuple[Array, Array]:
+    """int64, shape (paths, 2): the rows of each path in both tables, -1 where it is not, in path
+    order; and uint8, shape (paths,): of those in both, bit n is set if ASPECTS[n] differs."""
     pairs = _pairs(old, new)
-    both = pairs[(pairs >= 0).all(axis=1)]
-    before, after = both.T
+    both = (pairs >= 0).all(axis=1)
+    before, after = pairs[both].T
     # Records of a common base are the same but for where they lie: those columns are compared.
     differs = {
         aspect: np.logical_or.reduce([old[c][before] != new[c][after] for c in columns])
-        for aspect, columns in _ASPECTS
+        for aspect, columns in _COLUMNS
     }
     differs["content"] &= (old["kind"][before] == FILE) & (new["kind"][after] == FILE)
     for aspect, column, texts in (
@@ -122,17 +146,13 @@ def _files(old: Files, new: Files) -> list[FileDifference]:
         same = np.flatnonzero(~found & (old[column][before] != 0))
         found[same] = texts(old[before[same]]) != texts(new[after[same]])
         differs[aspect] = found
-    changed = np.logical_or.reduce(list(differs.values()))
-    aspects = {
-        int(after[at]): tuple(name for name, column in differs.items() if column[at])
-        for at in np.flatnonzero(changed)
-    }
-    chosen = pairs[(pairs < 0).any(axis=1) | np.isin(pairs[:, 1], list(aspects))]
-    return _told(old, new, chosen, aspects)
+    aspects = np.zeros(len(pairs), dtype=np.uint8)
+    aspects[both] = sum(differs[aspect].astype(np.uint8) << n for n, aspect in enumerate(ASPECTS))
+    return pairs, aspects
 
 
 def _told(
-    old: Files, new: Files, pairs: Array, aspects: dict[int, tuple[str, ...]]
+    old: Files, new: Files, pairs: Array, aspects: list[tuple[str, ...]]
 ) -> list[FileDifference]:
     removed = pairs[:, 1] < 0
     paths = np.empty(len(pairs), dtype=object)
@@ -141,16 +161,12 @@ def _told(
     old_sizes, old_kinds = _sizes_and_kinds(old, pairs[:, 0])
     new_sizes, new_kinds = _sizes_and_kinds(new, pairs[:, 1])
     told = []
-    for path, (before, after), old_size, new_size, old_kind, new_kind in zip(
-        paths, pairs.tolist(), old_sizes, new_sizes, old_kinds, new_kinds, strict=True
+    for path, (before, after), differs, old_size, new_size, old_kind, new_kind in zip(
+        paths, pairs.tolist(), aspects, old_sizes, new_sizes, old_kinds, new_kinds, strict=True
     ):
         change = "added" if before < 0 else "removed" if after < 0 else "changed"
         kind = KINDS[old_kind if after < 0 else new_kind]
-        told.append(
-            FileDifference(
-                os.fsdecode(path), kind, change, aspects.get(after, ()), old_size, new_size
-            )
-        )
+        told.append(FileDifference(os.fsdecode(path), kind, change, differs, old_size, new_size))
     return told
 
 

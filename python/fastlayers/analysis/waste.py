@@ -42,15 +42,7 @@ class Efficiency:
 def efficiency(image: Image) -> Efficiency:
     """The measure of an image; of one without files the score is 1."""
     stack = Stack.of(image)
-    placed = _leaves(stack)
-    sizes = _sizes(stack)[placed]
-    path = stack.path[placed]
-    total = np.bincount(path, sizes, len(stack.first)).astype(np.int64)
-    count = np.bincount(path, minlength=len(stack.first))
-    least = np.full(len(stack.first), np.iinfo(np.int64).max)
-    np.minimum.at(least, path, sizes)
-    everything = int(total.sum())
-    score = int(least[count > 0].sum()) / everything if everything else 1.0
+    count, total, score = weigh(stack)
     several = np.flatnonzero((count > 1) & (total > 0))
     several = several[np.argsort(-total[several], kind="stable")]
     wasted = int(total[several].sum())
@@ -64,6 +56,20 @@ def efficiency(image: Image) -> Efficiency:
             for n in several.tolist()
         ),
     )
+
+
+def weigh(stack: Stack) -> tuple[Array, Array, float]:
+    """int64, of paths: in how many layers it is, and the bytes of all of them; and the score."""
+    placed = _leaves(stack)
+    sizes = _sizes(stack)[placed]
+    path = stack.path[placed]
+    total = np.bincount(path, sizes, len(stack.first)).astype(np.int64)
+    count = np.bincount(path, minlength=len(stack.first))
+    least = np.full(len(stack.first), np.iinfo(np.int64).max)
+    np.minimum.at(least, path, sizes)
+    everything = int(total.sum())
+    score = int(least[count > 0].sum()) / everything if everything else 1.0
+    return count, total, score
 
 
 def _leaves(stack: Stack) -> Array:

@@ -80,6 +80,7 @@ VERBS = {
     "push": "push",
     "rebase": "rebase",
     "rename": "rename",
+    "report": "report",
     "restart": "restart",
     "rm": "rm",
     "rmi": "rmi",
