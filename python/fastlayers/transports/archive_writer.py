@@ -190,7 +190,8 @@ def open_output(file: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]
         with out:
             yield out
         return
-    temporary = f"{path}.tmp-{os.getpid()}"
+    place = os.path.realpath(path)  # a link stays one, /dev/stdout above all
+    temporary = f"{place}.tmp-{os.getpid()}"
     try:
         out = open(temporary, "xb", buffering=0)  # noqa: SIM115
     except OSError as error:
@@ -198,7 +199,7 @@ def open_output(file: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]
     try:
         with out:
             yield out
-        os.replace(temporary, path)
+        os.replace(temporary, place)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
