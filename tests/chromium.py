@@ -72,8 +72,8 @@ class Chromium:
 
     def close(self) -> None:
         """Ends it."""
-        self.call("Browser.close")
         try:
+            self.call("Browser.close")
             self._process.wait(_PATIENCE_S)
         finally:
             self._process.kill()

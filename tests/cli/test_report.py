@@ -156,6 +156,31 @@ def test_images_with_little_in_them(root: str, names: tuple[str, ...]) -> None:
         assert not columns["change"].any() and not document["differences"]["config"]
 
 
+def test_names_of_one_hidden_file_are_told_once_with_their_bytes(tmp_path: Path) -> None:
+    image = stack_image.loaded(str(tmp_path), [_OLD, [Member(b".wh.usr", "file")]], "less:1")
+    document, columns = opened(analysis.report(image))
+    told = zip(texts(columns["hidden_paths"]), columns["hidden_size"].tolist(), strict=True)
+    assert list(told) == [(b"/usr/lib/again.so", 5000), (b"/usr/lib/lib.so", -1)]
+    assert document["images"][0]["wasted"] == 5000
+
+
+@pytest.mark.parametrize("depth", [20, 480, 900])
+def test_a_config_that_is_deeper_than_any(tmp_path: Path, depth: int) -> None:
+    value = "{" + '"a":{' * depth + '"b":1' + "}" * depth + "}"
+    parts = image_of([Blob.plain(tar_write.plain(_OLD))], config={"Labels": {"deep": "X"}})
+    raw = parts.config.replace(b'"X"', value.encode())
+    parts = parts._replace(config=raw.replace(b'"Labels"', b'"Odd"'))
+    manifest = json.loads(parts.manifest)
+    manifest["config"] |= {"digest": parts.id, "size": len(parts.config)}
+    parts = parts._replace(manifest=json.dumps(manifest).encode())
+    archive = archive_of(*layout_members(parts, {NAME: "deep:1"}))
+    (image,) = Image.load(io.BytesIO(archive), store=Store(str(tmp_path)))
+    for new in (None, stack_image.loaded(str(tmp_path), [], "other:1")):
+        document, _ = opened(analysis.report(image, new))
+        assert document["images"][0]["name"] == "deep:1"
+        assert analysis.compare(image, new or image) is not None
+
+
 def test_nothing_of_an_image_is_in_the_page_but_as_data(root: str) -> None:
     page = analysis.report(Store(root).image("new:1"))
     assert page.count(b"</script>") == 2
@@ -188,9 +213,12 @@ def test_where_it_is_written(
     assert main(["--root", root, "report", "old:1", "-o", "report.html"]) == 0
     assert Path("report.html").read_bytes() != page
     assert os.listdir() == ["report.html"]
+    os.symlink("report.html", "latest.html")
+    assert main(["--root", root, "report", "new:1", "-o", "latest.html"]) == 0
+    assert os.path.islink("latest.html") and Path("report.html").read_bytes() == page
 
 
-def test_it_goes_to_stdout_and_into_devices_as_well(root: str) -> None:
+def test_it_goes_to_stdout_and_into_devices_as_well(root: str, tmp_path: Path) -> None:
     for output, shown in (("-", True), ("/dev/stdout", True), ("/dev/null", False)):
         command = [sys.executable, "-m", "fastlayers", "--root", root, "report", "new:1"]
         done = subprocess.run([*command, "-o", output], capture_output=True, check=True)
@@ -198,6 +226,11 @@ def test_it_goes_to_stdout_and_into_devices_as_well(root: str) -> None:
             (b"<!doctype html>", b"</html>\n") if shown else (b"", b"")
         )
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    with open(tmp_path / "out", "wb") as out:
+        subprocess.run([*command, "-o", "/dev/stdout"], stdout=out, check=True)
+    assert os.path.islink("/dev/stdout")
+    assert (tmp_path / "out").read_bytes().endswith(b"</html>\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize(

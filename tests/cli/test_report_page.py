@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -313,6 +314,26 @@ def test_instructions_that_would_break_out(tmp_path: Path, shown: Shown) -> None
         page.click("#tabs button:last-child")
         assert "A=<img src=x>" in page.text("#list") and "</script>" in page.text("#list")
         assert page.value("document.querySelectorAll('img, #list b').length") == 0
+
+
+def test_what_is_not_of_the_page_does_nothing(
+    store: Store, tmp_path: Path, chromium: Chromium
+) -> None:
+    store.image("one:1").report(tmp_path / "report.html")
+    with socket.create_server(("127.0.0.1", 0)) as server, chromium.page() as page:
+        page.open(tmp_path / "report.html")
+        server.setblocking(False)
+        page.value(
+            "{const e = document.createElement('script'); e.textContent = 'window.bad = 1';"
+            "document.body.append(e); document.body.setAttribute('onclick', 'window.bad = 2');"
+            f"new Image().src = 'http://127.0.0.1:{server.getsockname()[1]}/x';"
+            "document.body.click()}"
+        )
+        assert page.value("window.bad === undefined") is True
+        refused = [text for text in page.complaints() if "Content Security Policy" in text]
+        assert len(refused) >= 3
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 @pytest.mark.parametrize("width", [420, 900, 1920])

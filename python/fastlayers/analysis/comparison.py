@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from fastlayers.analysis.files import Array
     from fastlayers.image import Image
 
+# Down to which objects in a config are taken apart; a stranger's may be a thousand deep.
+LEVELS = 8
 # What may differ of an entry, in the order of their bits; see entry_pairs.
 ASPECTS = ("kind", "content", "mode", "owner", "time", "device", "target", "xattrs")
 # The columns that say so of most of them. A size alone never differs.
@@ -111,11 +113,13 @@ def settings(image: Image) -> dict[str, Any]:
     return {k: v for k, v in document.items() if k not in ("history", "rootfs", "created")}
 
 
-def _values(name: str, old: Any, new: Any) -> list[ValueDifference]:
-    if isinstance(old, dict) and isinstance(new, dict):
+def _values(name: str, old: Any, new: Any, levels: int = LEVELS) -> list[ValueDifference]:
+    if levels and isinstance(old, dict) and isinstance(new, dict):
         prefix = f"{name}." if name else ""
         keys = sorted(old.keys() | new.keys())
-        return [d for key in keys for d in _values(prefix + key, old.get(key), new.get(key))]
+        return [
+            d for key in keys for d in _values(prefix + key, old.get(key), new.get(key), levels - 1)
+        ]
     return [] if old == new else [ValueDifference(name, old, new)]
 
 

@@ -20,7 +20,13 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from fastlayers.analysis.changes import changes_in
-from fastlayers.analysis.comparison import compare_config, compare_history, entry_pairs, settings
+from fastlayers.analysis.comparison import (
+    LEVELS,
+    compare_config,
+    compare_history,
+    entry_pairs,
+    settings,
+)
 from fastlayers.analysis.files import FILE, SYMLINK, Files, counted, files, parents, places
 from fastlayers.analysis.stack import Stack
 from fastlayers.analysis.waste import weigh
@@ -247,17 +253,20 @@ def _values(old: Image, new: Image) -> dict[str, Any]:
     }
 
 
-def _flat(name: str, value: Any) -> list[tuple[str, Any]]:
-    if not isinstance(value, dict) or not value:
+def _flat(name: str, value: Any, levels: int = LEVELS) -> list[tuple[str, Any]]:
+    if not levels or not isinstance(value, dict) or not value:
         return [(name, value)] if name else []
     prefix = f"{name}." if name else ""
-    return [row for key in sorted(value) for row in _flat(prefix + key, value[key])]
+    return [row for key in sorted(value) for row in _flat(prefix + key, value[key], levels - 1)]
 
 
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "(too deep to be shown)"
 
 
 def _hidden(stack: Stack, numbers: Array) -> dict[str, Array]:

@@ -37,7 +37,7 @@ COMMAND = Command(
 def run(call: Call) -> int:
     output = call.flags.text("output") if call.flags.given("output") else _DEFAULT
     if output == "-":
-        refuse_terminal("report")
+        refuse_terminal("write the page")
     elif not call.flags.given("output") and os.path.lexists(output):
         raise CommandError(f"{output} is there already: to replace it, say -o {output}")
     image, *others = (call.store.image(name) for name in call.args)

@@ -95,6 +95,9 @@ function texts(blob) {
   return UNPRINTABLE.test(whole.replaceAll("\0", "")) ? found.map(shown) : found;
 }
 
+if (!window.DecompressionStream) {
+  document.getElementById("main").textContent = "This browser is too old to unpack the report.";
+}
 const [report, column] = opened(await unpacked(document.getElementById("data").textContent));
 document.getElementById("data").remove();
 const two = report.images.length === 2;

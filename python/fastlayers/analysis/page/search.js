@@ -102,6 +102,7 @@ function startSearch() {
   const input = byId("search");
   input.placeholder = `Search ${many(count - 1, "path")}`;
   input.addEventListener("input", showResults);
+  setTimeout(searchable, 300); // so that the first letter need not wait for it
   input.addEventListener("focus", () => {
     if (input.value.trim()) showResults();
   });
