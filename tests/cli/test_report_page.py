@@ -375,6 +375,23 @@ def test_an_image_without_anything(tmp_path: Path, shown: Shown) -> None:
         assert page.text("#list") == "The files of both are the same."
 
 
+def test_a_path_that_is_deeper_and_a_name_that_is_longer_than_the_page(
+    tmp_path: Path, shown: Shown
+) -> None:
+    deep = b"d/" * 1500 + b"file"
+    layer = [Member(deep, "file", content=b"x"), Member(b"n" * 255, "file", content=b"y" * 9)]
+    image = stack_image.loaded(str(tmp_path / "store"), [layer], "deep:1")
+    with shown(image, image) as page:
+        page.click("#search")
+        page.type("d/file")
+        page.press("Enter")
+        assert page.value("document.querySelectorAll('#crumbs button').length") == 1501
+        assert page.value("document.querySelector('#map').clientHeight") > 250
+        assert page.value("document.documentElement.scrollWidth") <= 1280
+        page.click("#crumbs button")
+        assert _names(page) == ["n" * 255, "d/"]
+
+
 def test_five_hundred_layers(tmp_path: Path, shown: Shown) -> None:
     stack = [[Member(b"file-%d" % n, "file", content=b"x" * 1000)] for n in range(500)]
     image = stack_image.loaded(str(tmp_path / "store"), stack, "many:1")
