@@ -4,7 +4,9 @@
 #include "bindings/bindings.hpp"
 #include "bindings/launch_spec.hpp"
 #include "mount/stack_root.hpp"
+#include "run/copy_stream.hpp"
 #include "run/launch.hpp"
+#include "run/runtime.hpp"
 
 namespace fastlayers::bindings {
 
@@ -62,6 +64,46 @@ std::pair<int, std::string> execute_in(const PyLaunchSpec& request, int leader,
   return {status.code, status.lost_output};
 }
 
+using PyReported = std::tuple<int, int, int>;
+
+std::pair<int, std::string> launch_with_runtime(
+    const PyLaunchSpec& request, const std::vector<std::string>& keeper, const py::bytes& config,
+    unsigned uid, int report_fd, int receive_fd,
+    const std::function<std::optional<PyReported>()>& receive,
+    const std::function<void(int)>& started) {
+  const run::RuntimeSpec runtime{keeper, std::string(config), uid, report_fd, receive_fd};
+  const py::gil_scoped_release release;
+  const run::LaunchSpec spec = to_spec(request);
+  const auto take = [&receive]() -> std::optional<run::Reported> {
+    const py::gil_scoped_acquire gil;
+    const auto reported = receive();
+    if (!reported) return std::nullopt;
+    const auto [pid, pidfd, terminal] = *reported;
+    return run::Reported{pid, sys::Fd(pidfd), sys::Fd(terminal)};
+  };
+  const auto report = [&started](int pid) {
+    const py::gil_scoped_acquire gil;
+    started(pid);
+  };
+  const run::ExitStatus status = run::launch_with_runtime(spec, runtime, take, report);
+  return {status.code, status.lost_output};
+}
+
+py::tuple prepare_for_runtime(const PyLaunchSpec& request, bool find) {
+  run::Prepared prepared;
+  {
+    const py::gil_scoped_release release;
+    run::run_watched(
+        [&](const run::Check&) {
+          prepared = run::prepare_for_runtime(to_spec(request), find);
+          return std::uint64_t{0};
+        },
+        check_signals);
+  }
+  const run::Account& account = prepared.account;
+  return py::make_tuple(account.uid, account.gid, account.groups, prepared.environment);
+}
+
 py::bytes to_bytes(const sys::FilterProgram& program) {
   return {reinterpret_cast<const char*>(program.data()), program.size() * sizeof(program[0])};
 }
@@ -99,6 +141,24 @@ py::bytes compile_filter(std::uint32_t default_answer,
     }
   }
   return to_bytes(seccomp::compile(profile));
+}
+
+std::tuple<std::uint32_t, std::vector<std::string>, std::vector<PyRule>> default_profile(
+    std::uint64_t capabilities) {
+  const seccomp::Profile profile = seccomp::default_profile(capabilities);
+  std::vector<PyRule> rules;
+  for (const seccomp::Rule& rule : profile.rules) {
+    std::vector<PyCondition> conditions;
+    for (const auto& condition : rule.conditions) {
+      conditions.emplace_back(condition.argument, condition.operation, condition.value,
+                              condition.value_two);
+    }
+    rules.emplace_back(std::vector<std::string>(rule.names.begin(), rule.names.end()), rule.answer,
+                       std::move(conditions));
+  }
+  return {profile.default_answer,
+          std::vector<std::string>(profile.architectures.begin(), profile.architectures.end()),
+          std::move(rules)};
 }
 
 // A property that reaches into the inner spec.
@@ -147,6 +207,7 @@ void register_run(py::module_& module) {
   module.def("compile_filter", &compile_filter, py::arg("default_answer"), py::arg("architectures"),
              py::arg("rules"));
   module.def("default_filter", &default_filter, py::arg("capabilities"));
+  module.def("default_profile", &default_profile, py::arg("capabilities"));
   module.def("last_capability", &sys::last_capability);
   py::class_<PyLaunchSpec> type(module, "LaunchSpec");
   type.def(py::init<>())
@@ -190,6 +251,10 @@ void register_run(py::module_& module) {
   field(type, "stdout_fd", &run::LaunchSpec::stdout_fd);
   field(type, "stderr_fd", &run::LaunchSpec::stderr_fd);
   module.def("launch", &launch, py::arg("spec"), py::arg("started") = nullptr);
+  module.def("launch_with_runtime", &launch_with_runtime, py::arg("spec"), py::arg("keeper"),
+             py::arg("config"), py::arg("uid"), py::arg("report_fd"), py::arg("receive_fd"),
+             py::arg("receive"), py::arg("started"));
+  module.def("prepare_for_runtime", &prepare_for_runtime, py::arg("spec"), py::arg("find"));
   module.def("execute_in", &execute_in, py::arg("spec"), py::arg("leader"),
              py::arg("started") = nullptr);
 }

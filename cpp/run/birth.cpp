@@ -133,7 +133,7 @@ Newborn deliver(Cradle& cradle, const ProcessSpec& spec, sys::Child child) {
   }
   if (cradle.porter && !cradle.failure) cradle.program.failure = cradle.porter->wait();
   if (!cradle.failure && cradle.program.failure.error == 0) {
-    Newborn newborn{std::move(child), std::move(cradle.program.streams)};
+    Newborn newborn{std::move(child), std::move(cradle.program.streams), {}};
     for (sys::Fd& fd : newborn.streams.child) fd.close();
     return newborn;
   }

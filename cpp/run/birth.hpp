@@ -23,6 +23,7 @@ namespace fastlayers::run {
 struct Newborn {
   sys::Child child;
   Streams streams;  // our ends only
+  sys::Fd leader;   // whom signals are for, if it is not the child itself
 };
 
 // Return when the command is running; throw why it is not.

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/profile.hpp"
+#include "run/attend.hpp"
 #include "run/birth.hpp"
 #include "run/relay.hpp"
 #include "sys/file.hpp"
@@ -87,7 +88,9 @@ ExitStatus attend(const ProcessSpec& spec, Log log, const std::function<Newborn(
 
 }  // namespace
 
-ExitStatus launch(const LaunchSpec& wanted, const std::function<void(int pid)>& started) {
+ExitStatus attend_launch(const LaunchSpec& wanted,
+                         const std::function<Newborn(const LaunchSpec& spec)>& birth,
+                         const std::function<void(int pid)>& started) {
   check(wanted);
   if (wanted.directory.empty() || wanted.directory.front() != '/') {
     throw Error(ErrorKind::invalid,
@@ -96,7 +99,11 @@ ExitStatus launch(const LaunchSpec& wanted, const std::function<void(int pid)>& 
   const LaunchSpec spec = without_closed_streams(wanted);
   Log log = spec.log ? Log(spec.directory) : Log();
   return attend(
-      spec, std::move(log), [&spec] { return give_birth(spec); }, started);
+      spec, std::move(log), [&] { return birth(spec); }, started);
+}
+
+ExitStatus launch(const LaunchSpec& spec, const std::function<void(int pid)>& started) {
+  return attend_launch(spec, give_birth, started);
 }
 
 ExitStatus execute_in(const ProcessSpec& wanted, int leader,

@@ -103,7 +103,8 @@ class Loop {
         // Nobody left to pass it to: it can only mean us, waiting for a reader of our output.
         abandoned_ = abandoned_ || sys::is_termination(*signal);
       } else {
-        sys::send_signal(relay_.newborn.child.pidfd, *signal);
+        const Newborn& newborn = relay_.newborn;
+        sys::send_signal(newborn.leader ? newborn.leader : newborn.child.pidfd, *signal);
       }
     }
   }

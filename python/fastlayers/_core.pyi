@@ -272,6 +272,7 @@ class LaunchSpec:
 
 @final
 class SeccompOperator:
+    name: str
     __members__: ClassVar[dict[str, SeccompOperator]]  # NE, LT, LE, EQ, GE, GT, MASKED_EQ
 
 def compile_filter(
@@ -284,8 +285,35 @@ def compile_filter(
 def default_filter(capabilities: int) -> bytes:
     """That of Docker's profile for a container with these capabilities."""
 
+def default_profile(
+    capabilities: int,
+) -> tuple[
+    int, list[str], list[tuple[list[str], int, list[tuple[int, SeccompOperator, int, int]]]]
+]:
+    """Docker's profile for a container with these capabilities: the answer to what no rule names,
+    the binary interfaces, and the rules, as compile_filter() takes them."""
+
 def last_capability() -> int:
     """The highest capability of this kernel."""
+
+def launch_with_runtime(
+    spec: LaunchSpec,
+    keeper: list[str],
+    config: bytes,
+    uid: int,
+    report_fd: int,
+    receive_fd: int,
+    receive: Callable[[], tuple[int, int, int] | None],
+    started: Callable[[int], None],
+) -> tuple[int, str]:
+    """launch() of a container that an OCI runtime starts; see cpp/run/runtime.hpp. `receive` gives
+    PID, pidfd and terminal (-1: none) of its first process; None: it has not been started, which is
+    a HostError. The descriptors are taken over."""
+
+def prepare_for_runtime(spec: LaunchSpec, find: bool) -> tuple[int, int, list[int], list[str]]:
+    """Fills the new volumes of a container that does not run; returns uid, gid, supplementary
+    groups and the whole environment of its process. With `find` raises launch()'s error for a
+    command that is not there."""
 
 def execute_in(
     spec: LaunchSpec, leader: int, started: Callable[[int], None] | None = None

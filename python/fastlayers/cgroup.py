@@ -74,6 +74,11 @@ class Hierarchies:
             return os.path.join(self.unified, _PARENT, container_id)
         return self.group("freezer", container_id)
 
+    def limits_swap(self) -> bool:
+        """Whether this kernel limits memory and swap together, or the one beside the other."""
+        path = os.path.join(self.version_1.get("memory", ""), "memory.memsw.limit_in_bytes")
+        return self.is_unified("memory") or os.path.exists(path)
+
     def existing(self, container_id: str) -> list[str]:
         """All groups that a container has."""
         roots = dict.fromkeys([self.unified, *self.version_1.values()])
@@ -169,9 +174,8 @@ def _memory(hierarchies: Hierarchies, limits: Limits) -> list[tuple[str, str]]:
     if not limits.memory:
         return settings
     settings.append(("memory.limit_in_bytes", str(limits.memory)))
-    name = "memory.memsw.limit_in_bytes"
-    if os.path.exists(os.path.join(hierarchies.version_1["memory"], name)):
-        settings.append((name, str(swap)))
+    if hierarchies.limits_swap():
+        settings.append(("memory.memsw.limit_in_bytes", str(swap)))
     elif limits.memory_swap > 0:
         raise UnsupportedError("this kernel does not limit swap: leave --memory-swap out")
     return settings

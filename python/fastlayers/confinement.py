@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from fastlayers.container_options import ContainerOptions
 
-_SPEC_ALLOW = 4  # SECCOMP_FILTER_FLAG_SPEC_ALLOW
+    Rule = tuple[list[str], int, list[tuple[int, _core.SeccompOperator, int, int]]]
+
+SPEC_ALLOW = 4  # SECCOMP_FILTER_FLAG_SPEC_ALLOW
 MASKED_PATHS = (
     "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
     "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
@@ -73,15 +75,9 @@ def hides_system(options: ContainerOptions) -> bool:
     return not options.privileged and "systempaths=unconfined" not in options.security_opt
 
 
-def confine(
-    spec: _core.LaunchSpec, options: ContainerOptions, *, privileged_exec: bool = False
-) -> None:
-    """Writes it into what the core is to start. The default is what is there already."""
-    spec.privileged = options.privileged
-    spec.hide_system = hides_system(options)
-    asked = options.cap_add or options.cap_drop or options.security_opt
-    if not (asked or options.privileged or privileged_exec):
-        return
+def asked(options: ContainerOptions) -> tuple[int, bool, str]:
+    """The capabilities of a container, whether it gets no new privileges, and its seccomp profile:
+    "" or "builtin", "unconfined", or the text of one."""
     from fastlayers import capabilities
 
     of_container = (
@@ -96,6 +92,21 @@ def confine(
             no_new_privileges = parse_bool(value) is not False
         elif name == "seccomp":
             profile = value
+    return of_container, no_new_privileges, profile
+
+
+def confine(
+    spec: _core.LaunchSpec, options: ContainerOptions, *, privileged_exec: bool = False
+) -> None:
+    """Writes it into what the core is to start. The default is what is there already."""
+    spec.privileged = options.privileged
+    spec.hide_system = hides_system(options)
+    given = options.cap_add or options.cap_drop or options.security_opt
+    if not (given or options.privileged or privileged_exec):
+        return
+    from fastlayers import capabilities
+
+    of_container, no_new_privileges, profile = asked(options)
     # As Docker's, a command that is executed as privileged has the container's filter.
     program, flags = _filter(profile, of_container, options.privileged)
     own = capabilities.everything() if privileged_exec else of_container
@@ -107,7 +118,14 @@ def _filter(profile: str, of_container: int, privileged: bool) -> tuple[bytes, i
     if profile == "unconfined" or (privileged and not profile):
         return b"", 0
     if profile in ("", "builtin"):
-        return _core.default_filter(of_container), _SPEC_ALLOW
+        return _core.default_filter(of_container), SPEC_ALLOW
+    default, architectures, rules, flags = rules_of(profile, of_container)
+    return _core.compile_filter(default, architectures, rules), flags
+
+
+def rules_of(profile: str, of_container: int) -> tuple[int, list[str], list[Rule], int]:
+    """A profile that was given, for a container with these capabilities, here: the answer to what
+    no rule names, the binary interfaces, the rules and the flags."""
     from fastlayers import capabilities
     from fastlayers.oci.seccomp import SeccompProfile
 
@@ -124,5 +142,4 @@ def _filter(profile: str, of_container: int, privileged: bool) -> tuple[bytes, i
             capabilities.names_of(of_container), host.machine, (major, minor)
         )
     ]
-    program = _core.compile_filter(parsed.default, parsed.architectures(host.machine), rules)
-    return program, parsed.flags
+    return parsed.default, parsed.architectures(host.machine), rules, parsed.flags

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastlayers.oci.fields import Json
 
 NETWORKS = ("host", "none")
+RUNTIMES = ("crun", "runc", "youki")
 _LONGEST_HOST_NAME = 64  # the kernel's limit
 _WHAT = "container options"
 
@@ -49,6 +50,8 @@ class ContainerOptions(Frozen):
     privileged   all capabilities, all the host's devices, no seccomp filter, nothing hidden
     security_opt "no-new-privileges", "seccomp=unconfined" or "seccomp=FILE" (read now),
                  "systempaths=unconfined"
+    runtime      the OCI runtime that starts it: "crun", "runc", "youki", or the path of a
+                 program; "": this engine itself
     auto_remove  the container is removed when it ends
     stop_signal  what stop() sends, by name or number; None: the image's, or TERM
     stop_timeout seconds until stop() kills it, -1 for never; None: 10
@@ -93,6 +96,7 @@ class ContainerOptions(Frozen):
         "pid",
         "privileged",
         "read_only",
+        "runtime",
         "security_opt",
         "shm_size",
         "stop_signal",
@@ -130,6 +134,7 @@ class ContainerOptions(Frozen):
     cap_drop: tuple[str, ...]
     privileged: bool
     security_opt: tuple[str, ...]
+    runtime: str
     auto_remove: bool
     labels: dict[str, str]
     limits: Limits
@@ -175,6 +180,7 @@ class ContainerOptions(Frozen):
         cap_drop: Sequence[str] = (),
         privileged: bool = False,
         security_opt: Sequence[str] = (),
+        runtime: str = "",
         auto_remove: bool = False,
         labels: Mapping[str, str] | None = None,
         limits: Limits | None = None,
@@ -220,6 +226,7 @@ class ContainerOptions(Frozen):
             cap_drop=_capabilities("CapDrop", _words("cap_drop", cap_drop)),
             privileged=privileged,
             security_opt=security_options(_words("security_opt", security_opt)),
+            runtime=_check_runtime(runtime),
             auto_remove=auto_remove,
             labels={_text("label", k): _text("label", v) for k, v in (labels or {}).items()},
             limits=limits or Limits(),
@@ -297,6 +304,7 @@ class ContainerOptions(Frozen):
             cap_drop=fields.strings(document, "cap_drop", _WHAT) or (),
             privileged=fields.flag(document, "privileged", _WHAT),
             security_opt=fields.strings(document, "security_opt", _WHAT) or (),
+            runtime=fields.text(document, "runtime", _WHAT),
             auto_remove=fields.flag(document, "auto_remove", _WHAT),
             labels=fields.string_map(document, "labels", _WHAT),
             limits=Limits.from_json(fields.mapping(document, "limits", _WHAT)),
@@ -455,3 +463,12 @@ def _check_network(name: str) -> str:
     if name not in NETWORKS:
         raise UnsupportedError(f"network {name[:100]} not found: there are host and none")
     return name
+
+
+def _check_runtime(name: str) -> str:
+    if name not in ("", *RUNTIMES) and not os.path.isabs(name):
+        raise InvalidError(
+            f"unknown or invalid runtime name: {name[:100]}: there are {', '.join(RUNTIMES)}, and "
+            "absolute paths of such programs"
+        )
+    return _text("runtime", name)

@@ -2,7 +2,8 @@
 
 ROOT/containers/<id>/ holds config.json (this record), state.json and lock (see container_state),
 upper and work (overlayfs's), merged (where the root is mounted, seen by the container alone),
-hosts, hostname, resolv.conf and log.
+bundle (of its OCI runtime, if it has one, and seen by that alone), hosts, hostname,
+resolv.conf and log.
 """
 
 from __future__ import annotations
@@ -179,6 +180,11 @@ def new_record(
         raise UnsupportedError(
             f'image operating system "{image.config.os[:40]}" cannot be used on this platform'
         )
+    if options.runtime:
+        from fastlayers.oci_runtime import find_runtime, refuse_what_it_cannot
+
+        refuse_what_it_cannot(options)
+        find_runtime(options.runtime)
     runtime = merge(image.config.runtime, options)
     if needs_command:
         require_command(command_line(runtime))
@@ -240,10 +246,21 @@ def _check_sources(mounts: Sequence[Mount]) -> None:
 def write_directory(directory: str, root_owner: tuple[int, int, int]) -> None:
     """Fills a new container directory, but for the record; `root_owner` is mode, uid and gid of
     the image's root directory, for the upper directory stands in its place."""
-    mode, uid, gid = root_owner
     try:
         os.mkdir(directory, 0o700)
-        for name in ("upper", "work", "merged"):
+    except OSError as error:
+        raise host_error("cannot make the container's directory", error) from None
+    fill_directory(directory, root_owner)
+
+
+def fill_directory(
+    directory: str, root_owner: tuple[int, int, int], merged: str = "merged"
+) -> None:
+    """The same of a directory that is there and empty; `merged` is what the mount point of the root
+    is to be called."""
+    mode, uid, gid = root_owner
+    try:
+        for name in ("upper", "work", merged):
             os.mkdir(os.path.join(directory, name), 0o755)
         upper = os.path.join(directory, "upper")
         if (uid, gid) != (os.geteuid(), os.getegid()):

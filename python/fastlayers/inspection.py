@@ -125,6 +125,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "ShmSize": options.shm_size or 64 << 20,
             "Tmpfs": dict(text.partition(":")[::2] for text in options.tmpfs) or None,
             "AutoRemove": options.auto_remove,
+            "Runtime": options.runtime or "fastlayers",
             "Memory": options.limits.memory,
             "MemorySwap": options.limits.memory_and_swap,
             "NanoCpus": options.limits.nano_cpus,

@@ -119,6 +119,20 @@ def fill_process(
     spec.stderr_fd = streams.stderr_fd
 
 
+def network_files(container: Container, spec: _core.LaunchSpec) -> None:
+    """Writes the files that tell a container where it is, for a start by `spec`."""
+    options = container.options
+    write_network_files(
+        container.directory,
+        container.hostname,
+        spec.network,
+        add_hosts=options.add_hosts,
+        dns=options.dns,
+        dns_search=options.dns_search,
+        dns_options=options.dns_options,
+    )
+
+
 def run_to_end(
     container: Container,
     make_spec: Callable[[], _core.LaunchSpec],
@@ -189,24 +203,19 @@ class _Launch:
         with self._gc_lock:
             container.store.prepare_chain(container.diff_ids, container.manifest_digest)
             spec = make_spec()
-            if container.options.limits:
+            if container.options.limits and not container.options.runtime:
                 from fastlayers import cgroup
 
                 spec.cgroups = cgroup.create(container.id, container.options.limits)
-            options = container.options
-            if options.pid == "host":
+            if container.options.pid == "host":
                 from fastlayers import cgroup
 
                 spec.cgroups = [*spec.cgroups, cgroup.gather(container.id)]
-            write_network_files(
-                container.directory,
-                container.hostname,
-                spec.network,
-                add_hosts=options.add_hosts,
-                dns=options.dns,
-                dns_search=options.dns_search,
-                dns_options=options.dns_options,
-            )
+            network_files(container, spec)
+            if container.options.runtime:
+                from fastlayers.oci_runtime import launch_with_runtime
+
+                return launch_with_runtime(container, spec, self._record)
             return _core.launch(spec, self._record)
 
     def _record(self, pid: int) -> None:

@@ -239,3 +239,36 @@ def _conditions(document: Json) -> tuple[tuple[str, ...], tuple[str, ...], tuple
         fields.strings(document, "caps", _WHAT) or (),
         since,
     )
+
+
+def document(default: int, architectures: list[str], rules: list[Rule], flags: int) -> Json:
+    """Rules whose conditions are decided, as "linux.seccomp" of the OCI runtime specification."""
+    result: Json = {
+        **_said(default, "defaultAction", "defaultErrnoRet"),
+        "syscalls": [_said_rule(rule) for rule in rules],
+    }
+    names = [name for name, bit in _FLAGS.items() if flags & bit]
+    if names != list(_FLAGS_BY_DEFAULT):  # runc before 1.2 refuses a list, be it of these
+        result["flags"] = names
+    if architectures:
+        result["architectures"] = list(architectures)
+    return result
+
+
+def _said(answer: int, key: str, number_key: str) -> Json:
+    number = answer & _LARGEST_ERRNO
+    # Of two names for one answer (KILL, KILL_THREAD) the one that says more.
+    name = [name for name, value in _ACTIONS.items() if value == answer & ~_LARGEST_ERRNO][-1]
+    return {key: name, number_key: number} if name in _WITH_NUMBER else {key: name}
+
+
+def _said_rule(rule: Rule) -> Json:
+    names, answer, conditions = rule
+    return {
+        "names": list(names),
+        **_said(answer, "action", "errnoRet"),
+        "args": [
+            {"index": index, "value": value, "valueTwo": second, "op": f"SCMP_CMP_{operator}"}
+            for index, operator, value, second in conditions
+        ],
+    }

@@ -1,0 +1,274 @@
+#include "run/runtime.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <exception>
+#include <string_view>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/profile.hpp"
+#include "mount/root.hpp"
+#include "run/attend.hpp"
+#include "run/child.hpp"
+#include "run/command.hpp"
+#include "run/container_root.hpp"
+#include "run/environment.hpp"
+#include "run/stdio.hpp"
+#include "run/target.hpp"
+#include "sys/child_setup.hpp"
+#include "sys/file.hpp"
+#include "sys/mount_api.hpp"
+#include "sys/mount_point.hpp"
+#include "sys/namespace.hpp"
+#include "sys/node.hpp"
+#include "sys/process.hpp"
+#include "sys/signal.hpp"
+#include "sys/stream.hpp"
+#include "sys/terminal.hpp"
+
+namespace fastlayers::run {
+
+namespace {
+
+constexpr unsigned kFileMask = 022;
+constexpr int kFailed = 127;
+constexpr unsigned kNullMajor = 1, kNullMinor = 3;
+
+// What the sleeping thread and the child share.
+struct Nest {
+  const LaunchSpec* spec = nullptr;
+  const RuntimeSpec* runtime = nullptr;
+  Streams streams;
+  sys::Fd self;
+  sys::Fd report;
+  std::vector<char*> arguments;
+  std::vector<char*> environment;
+  std::exception_ptr failure;
+  Failure step{Step::descriptors, 0};
+};
+
+sys::Fd mount_bundle(const std::string& path) {
+  sys::FsContext context("tmpfs");
+  context.set_string("source", "tmpfs");
+  context.set_string("mode", "700");
+  context.create();
+  sys::Fd mount = context.mount(sys::Access::read_write);
+  sys::make_dirs(path, 0700);
+  sys::attach_mount(mount.get(), path);
+  return mount;
+}
+
+// crun refuses to work on a host that has controllers in both versions of cgroups. A runtime is
+// shown the first.
+void hide_second_cgroups() {
+  const std::string unified = "/sys/fs/cgroup/unified";
+  const auto directory = sys::try_open("/sys/fs/cgroup", O_PATH | O_DIRECTORY);
+  if (directory && sys::is_mount_point(directory->get(), "unified")) sys::unmount(unified, true);
+}
+
+void show_own_processes() {
+  sys::FsContext context("proc");
+  context.set_string("source", "proc");
+  context.create();
+  sys::attach_mount(context.mount(sys::Access::read_write).get(), "/proc");
+}
+
+void build(Nest& nest) {
+  const LaunchSpec& spec = *nest.spec;
+  sys::keep_mounts_private();
+  const sys::Fd root = attach_root(spec);
+  const std::string bundle = spec.directory + "/bundle";
+  SystemMounts mounts;
+  mounts.dev = mount_bundle(bundle);
+  const int fd = mounts.dev.get();
+  // A null device that is no harm if the container changes it.
+  sys::make_node_at(fd, "null", S_IFCHR, kNullMajor, kNullMinor);
+  sys::set_mode_at(fd, "null", 0666);
+  sys::write_all(sys::open_at(fd, "config.json", O_WRONLY | O_CREAT | O_EXCL, 0600).get(),
+                 as_bytes(nest.runtime->config));
+  if (!spec.images.empty()) sys::make_directory_at(fd, "images", 0700);
+  for (std::size_t i = 0; i < spec.images.size(); ++i) {
+    const sys::Fd image = mount::attach_here(spec.images[i].root);
+    if (!spec.privileged) sys::add_mount_flags(image.get(), sys::kNoDevices, false);
+    const std::string path = "images/" + std::to_string(i);
+    sys::make_directory_at(fd, path, 0700);
+    sys::attach_mount_at(image.get(), fd, path);
+  }
+  if (spec.tty) {
+    for (sys::Fd& end : nest.streams.child) {
+      end = sys::duplicate_above_stdio(open_null(mounts).get());
+    }
+  } else {
+    // As if there were a log: what the runtime itself writes, in vain, must not reach the caller.
+    nest.streams = open_streams(spec, true, mounts, nest.runtime->uid);
+  }
+  hide_second_cgroups();
+  sys::change_directory(bundle);
+  show_own_processes();
+}
+
+Failure become_keeper(const Nest& nest) {
+  namespace child = sys::child;
+  const sys::Fd(&streams)[3] = nest.streams.child;
+  const int stdio[3] = {streams[0].get(), streams[1].get(), streams[2].get()};
+  int error = child::own_descriptors();
+  if (error != 0) return {Step::descriptors, error};
+  child::default_signals();
+  child::set_file_mask(kFileMask);
+  if ((error = child::new_session()) != 0) return {Step::session, error};
+  int fds[2] = {nest.report.get(), nest.report.get()};
+  if (nest.self && (error = child::die_with_parent(nest.self.get())) != 0) {
+    return {Step::parent, error};
+  }
+  if ((error = child::install_stdio(stdio)) != 0) return {Step::stdio, error};
+  if ((error = child::gather(fds, kReport)) != 0) return {Step::descriptors, error};
+  child::unblock_signals();
+  return {Step::execute,
+          child::execute(nest.arguments.front(), nest.arguments.data(), nest.environment.data())};
+}
+
+int child_main(void* argument) {
+  Nest& nest = *static_cast<Nest*>(argument);
+  try {
+    build(nest);
+  } catch (...) {
+    nest.failure = std::current_exception();
+    sys::child::leave(1);
+  }
+  nest.step = become_keeper(nest);
+  sys::child::leave(kFailed);
+}
+
+// Until there is a report, or no keeper any more. A runtime may take for ever.
+void await_report(const sys::Child& keeper, int receive_fd) {
+  sys::SignalCatcher signals;
+  while (true) {
+    std::array<sys::Watch, 3> watches{{{receive_fd, true, false, false},
+                                       {keeper.pidfd.get(), true, false, false},
+                                       {signals.fd(), true, false, false}}};
+    if (sys::wait_ready(watches, -1) != sys::Wait::ready) continue;
+    if (watches[0].ready || watches[1].ready) return;
+    while (const auto signal = signals.next()) {
+      if (sys::is_termination(*signal)) {
+        throw Error(ErrorKind::system, "interrupted before the runtime had started the container");
+      }
+    }
+  }
+}
+
+// Asks for the report; a keeper that has none to give does not stay.
+Reported receive_from(const sys::Child& keeper, const LaunchSpec& spec, const RuntimeSpec& runtime,
+                      const std::function<std::optional<Reported>()>& receive) {
+  try {
+    await_report(keeper, runtime.receive_fd);
+    auto reported = receive();
+    if (!reported) throw Error(ErrorKind::system, "the runtime has not started the container");
+    if (reported->terminal) {
+      sys::copy_window_size(host_terminal(spec), reported->terminal.get());
+      sys::set_non_blocking(reported->terminal.get());
+    }
+    return std::move(*reported);
+  } catch (...) {
+    sys::send_signal(keeper.pidfd, sys::kill_signal());
+    sys::reap(keeper.pidfd);
+    throw;
+  }
+}
+
+Newborn hatch(const LaunchSpec& spec, const RuntimeSpec& runtime,
+              const std::function<std::optional<Reported>()>& receive) {
+  const ProfileTimer timer(ProfilePart::start);
+  const std::vector<std::string> environment = {"PATH=" + std::string(kDefaultPath), "LANG=C"};
+  Nest nest;
+  nest.spec = &spec;
+  nest.runtime = &runtime;
+  nest.arguments = pointers_to(runtime.keeper);
+  nest.environment = pointers_to(environment);
+  nest.report = sys::duplicate_above_stdio(runtime.report_fd);
+  if (spec.kill_with_parent) {
+    nest.self = sys::duplicate_above_stdio(sys::open_pidfd_of_caller().get());
+  }
+  sys::Child keeper;
+  {
+    const sys::BlockedSignals blocked;
+    keeper = sys::spawn_isolated(child_main, &nest, false);
+  }
+  if (nest.failure || nest.step.error != 0) {
+    sys::reap(keeper.pidfd);
+    if (nest.failure) std::rethrow_exception(nest.failure);
+    throw_errno("start the keeper of the container", nest.step.error);
+  }
+  for (sys::Fd& fd : nest.streams.child) fd.close();
+  nest.report.close();
+  Reported reported = receive_from(keeper, spec, runtime, receive);
+  Newborn newborn{std::move(keeper), std::move(nest.streams), std::move(reported.pidfd)};
+  newborn.child.pid = reported.pid;
+  if (reported.terminal) newborn.streams.terminal = std::move(reported.terminal);
+  return newborn;
+}
+
+bool is_of_system(const std::string& target) {
+  const std::string path = clean_path(target, "mount target") + "/";
+  for (const std::string_view place : {"/dev/", "/proc/", "/sys/"}) {
+    if (path.starts_with(place)) return true;
+  }
+  return false;
+}
+
+// By the file's mode alone: what else may forbid it the runtime finds out.
+bool may_execute(int root_fd, const std::string& path, const Account& account) {
+  const auto file = sys::try_open_in_root(root_fd, path, O_PATH);
+  if (!file) return false;
+  const auto status = sys::stat_fd(file->get());
+  if (account.uid == 0) return true;  // find_command() has looked
+  if (account.uid == status.st_uid) return (status.st_mode & S_IXUSR) != 0;
+  const auto& groups = account.groups;
+  const bool is_member = account.gid == status.st_gid ||
+                         std::find(groups.begin(), groups.end(), status.st_gid) != groups.end();
+  return (status.st_mode & (is_member ? S_IXGRP : S_IXOTH)) != 0;
+}
+
+// A runtime may notice only when the container is started, or with an exit code like any other.
+void require_command(int root_fd, const LaunchSpec& spec, const Prepared& prepared) {
+  const std::string& name = spec.argv.at(0);
+  const std::string cwd = clean_path(spec.cwd, "the working directory");
+  const Command command = find_command(root_fd, name, value_of(prepared.environment, "PATH"), cwd);
+  for (const auto& candidate : command.candidates) {
+    const std::string path = candidate.front() == '/' ? candidate : cwd + "/" + candidate;
+    if (may_execute(root_fd, path, prepared.account)) return;
+  }
+  if (command.searched) {
+    throw Error(ErrorKind::command_not_found,
+                "exec: \"" + name + "\": executable file not found in $PATH", ENOENT);
+  }
+  throw Error(ErrorKind::not_executable, "exec: \"" + name + "\": permission denied", EACCES);
+}
+
+}  // namespace
+
+ExitStatus launch_with_runtime(const LaunchSpec& spec, const RuntimeSpec& runtime,
+                               const std::function<std::optional<Reported>()>& receive,
+                               const std::function<void(int pid)>& started) {
+  return attend_launch(
+      spec, [&](const LaunchSpec& checked) { return hatch(checked, runtime, receive); }, started);
+}
+
+Prepared prepare_for_runtime(LaunchSpec spec, bool find) {
+  // File systems of the kernel's will be in these places; nothing is made there in the image's.
+  std::erase_if(spec.binds, [](const BindMount& bind) { return is_of_system(bind.target); });
+  std::erase_if(spec.images, [](const ImageMount& image) { return is_of_system(image.target); });
+  spec.tmpfs.clear();
+  spec.root.volatile_upper = false;  // such a one can be mounted once
+  Prepared prepared;
+  with_root(spec, [&](int root_fd) {
+    prepared.account = find_account_in_root(root_fd, spec.user);
+    prepared.environment =
+        make_environment(spec.env, {spec.hostname, prepared.account.home, spec.tty});
+    if (find) require_command(root_fd, spec, prepared);
+  });
+  return prepared;
+}
+
+}  // namespace fastlayers::run

@@ -1,0 +1,302 @@
+"""A container as config.json of an OCI runtime bundle (runtime-spec 1.1, config.md and
+config-linux.md): what of it this engine does itself, said in the specification's words."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from fastlayers import capabilities, confinement
+from fastlayers.errors import InvalidError, UnsupportedError
+from fastlayers.oci import fields, seccomp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastlayers import _core
+    from fastlayers.container_options import ContainerOptions
+    from fastlayers.container_record import ContainerRecord
+    from fastlayers.limits import Limits
+    from fastlayers.oci.fields import Json
+
+VERSION = "1.1.0"
+# The options that have a place in a bundle, or are no concern of it. One that is not among them is
+# refused: it must not be without effect.
+_OPTIONS = frozenset(
+    (
+        "add_hosts", "auto_remove", "cap_add", "cap_drop", "command", "dns", "dns_options",
+        "dns_search", "entrypoint", "env", "hostname", "interactive", "labels", "limits", "mounts",
+        "name", "network", "privileged", "read_only", "runtime", "security_opt", "shm_size",
+        "tmpfs", "tty", "user", "volumes", "workdir",
+    )
+)  # fmt: skip
+_PERIOD_US = 100_000
+_FILE_MASK = 0o022
+_BARE = ["nosuid", "noexec", "nodev"]
+_GENERATED = ("resolv.conf", "hosts", "hostname")
+# Any container has these (Docker's list): character devices, by number.
+_HARMLESS = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9))
+_ALLOWED = (*_HARMLESS, (5, 0), (5, 1), (5, 2), (136, None))
+# Of the host's /dev these have a file system or a meaning of their own in a container.
+_OWN_DEVICES = ("pts", "shm", "fd", "mqueue", "console", ".lxc", ".lxd-mounts")
+
+
+class Account:
+    """Who a container's process is, and its environment; what _core.prepare_for_runtime finds."""
+
+    __slots__ = ("environment", "gid", "groups", "uid")
+
+    def __init__(self, uid: int, gid: int, groups: list[int], environment: list[str]) -> None:
+        self.uid = uid
+        self.gid = gid
+        self.groups = groups
+        self.environment = environment
+
+
+def refuse_what_it_cannot(options: ContainerOptions) -> None:
+    """UnsupportedError for an option that has no place in a bundle."""
+    if options.network not in ("host", "none"):
+        raise UnsupportedError(
+            f"--network {options.network} is not supported with an OCI runtime: there are host "
+            "and none"
+        )
+    for name in options.__slots__:
+        value = getattr(options, name)
+        if name not in _OPTIONS and value and value != _default(options, name):
+            raise UnsupportedError(
+                f"--{name.replace('_', '-')} is not supported with an OCI runtime"
+            )
+
+
+def _default(options: ContainerOptions, name: str) -> object:
+    return getattr(type(options)(), name)
+
+
+def bundle_config(
+    container: ContainerRecord,
+    spec: _core.LaunchSpec,
+    account: Account,
+    *,
+    root: str,
+    images: str,
+) -> Json:
+    """The config of a container that this engine would start by `spec`. `root` is where its root
+    will be, `images` the folder that has what it mounts of images, by number."""
+    options = container.options
+    of_container, no_new_privileges, profile = confinement.asked(options)
+    names = capabilities.names_of(of_container & _available())
+    # execve(2) would take them from another user, but a runtime would still use them to find and
+    # execute what that user may not.
+    own = names if account.uid == 0 else []
+    hidden = confinement.hides_system(options)
+    namespaces = ["pid", "ipc", "uts", "mount"] + (["network"] if spec.network == "none" else [])
+    linux: Json = {
+        "cgroupsPath": f"/fastlayers/{container.id}",
+        "namespaces": [{"type": name} for name in namespaces],
+        "resources": _resources(options.limits, options.privileged),
+        "maskedPaths": list(confinement.MASKED_PATHS) if hidden else [],
+        "readonlyPaths": list(confinement.READ_ONLY_PATHS) if hidden else [],
+    }
+    if options.privileged:
+        linux["devices"] = list(_devices("/dev"))
+    if profile != "unconfined" and not (options.privileged and not profile):
+        linux["seccomp"] = _seccomp(profile, of_container)
+    return {
+        "ociVersion": VERSION,
+        "process": {
+            "terminal": spec.tty,
+            "user": {
+                "uid": account.uid,
+                "gid": account.gid,
+                "umask": _FILE_MASK,
+                "additionalGids": account.groups,
+            },
+            "args": spec.argv,
+            "env": account.environment,
+            "cwd": spec.cwd,
+            "capabilities": {"bounding": names, "effective": own, "permitted": own},
+            "noNewPrivileges": no_new_privileges,
+        },
+        "root": {"path": root, "readonly": options.read_only},
+        "hostname": spec.hostname,
+        "mounts": [
+            *_system_mounts(options.privileged, spec.shm_bytes),
+            *_mounts(container, spec, images),
+        ],
+        "linux": linux,
+    }
+
+
+def _available() -> int:
+    """The capabilities that this process could hand on, as a mask: a runtime fails for others."""
+    found = capabilities.everything()
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        for line in status:
+            if line.startswith(("CapPrm:", "CapBnd:")):
+                found &= int(line.split()[1], 16)
+    return found
+
+
+def config_text(config: Json) -> bytes:
+    """The config as the file's bytes. InvalidError if it has what JSON has no way to say."""
+    text = fields.dump(config)
+    if b"\\ud" in text.lower():  # half of a pair, or of the pairs that stand for one character
+        for value in _texts(config):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise InvalidError(
+                    f"an OCI runtime cannot be given what is not UTF-8: {value[:100]!r}"
+                ) from None
+    return text
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _mount(target: str, kind: str, source: str, *options: str) -> Json:
+    return {"destination": target, "type": kind, "source": source, "options": list(options)}
+
+
+def _system_mounts(privileged: bool, shm_bytes: int) -> list[Json]:
+    access = "rw" if privileged else "ro"
+    shm = ("mode=1777", f"size={shm_bytes}")
+    return [
+        _mount("/proc", "proc", "proc", *_BARE),
+        _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+        _mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666",
+               "mode=0620", "gid=5"),
+        _mount("/sys", "sysfs", "sysfs", *_BARE, access),
+        _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_BARE, access),
+        _mount("/dev/mqueue", "mqueue", "mqueue", *_BARE),
+        _mount("/dev/shm", "tmpfs", "shm", *_BARE, *shm),
+    ]  # fmt: skip
+
+
+def _mounts(container: ContainerRecord, spec: _core.LaunchSpec, images: str) -> list[Json]:
+    """Volumes, images, tmpfs and the files that tell a container where it is; what lies in another
+    comes after that."""
+    options = container.options
+    found = []
+    for source, target, read_only, _ in spec.binds:
+        found.append(_bind(source, target, read_only, options.privileged))
+    for number, (_, target) in enumerate(spec.images):
+        source = os.path.join(images, str(number))
+        found.append(_bind(source, target, True, options.privileged))
+    for target, settings, read_only, executable, set_uid in spec.tmpfs:
+        flags = ["nodev"]
+        flags += [] if executable else ["noexec"]
+        flags += [] if set_uid else ["nosuid"]
+        flags += ["ro"] if read_only else []
+        words = (f"{key}={value}" for key, value in settings)
+        found.append(_mount(os.path.normpath(target), "tmpfs", "tmpfs", *flags, *words))
+    taken = {mount["destination"] for mount in found}
+    for name in _GENERATED:
+        if f"/etc/{name}" not in taken:
+            source = os.path.join(container.directory, name)
+            found.append(_bind(source, f"/etc/{name}", False, options.privileged))
+    return sorted(found, key=lambda mount: str(mount["destination"]).count("/"))
+
+
+def _bind(source: str, target: str, read_only: bool, privileged: bool) -> Json:
+    options = ["rbind", "rprivate"]
+    if not (privileged or _is_harmless_device(source)):
+        options.append("nodev")
+    if read_only:
+        # "rro" is for what is mounted below it; below a file there is nothing, and crun looks.
+        options += ["ro", "rro"] if os.path.isdir(source) else ["ro"]
+    return _mount(os.path.normpath(target), "bind", source, *options)
+
+
+def _is_harmless_device(path: str) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    number = (os.major(status.st_rdev), os.minor(status.st_rdev))
+    return stat.S_ISCHR(status.st_mode) and number in _HARMLESS
+
+
+def _resources(limits: Limits, privileged: bool) -> Json:
+    rules: list[Json] = [{"allow": privileged, "access": "rwm"}]
+    if not privileged:
+        for major, minor in _ALLOWED:
+            rule: Json = {"allow": True, "type": "c", "major": major, "access": "rwm"}
+            rules.append(rule if minor is None else {**rule, "minor": minor})
+    resources: Json = {"devices": rules}
+    if limits.memory:
+        memory: Json = {"limit": limits.memory}
+        if limits.memory_swap or _swap_is_counted():
+            memory["swap"] = limits.memory_and_swap
+        resources["memory"] = memory
+    cpu: Json = {}
+    if limits.nano_cpus:
+        cpu["quota"] = limits.nano_cpus * _PERIOD_US // 1_000_000_000
+        cpu["period"] = _PERIOD_US
+    if limits.cpu_shares:
+        cpu["shares"] = limits.cpu_shares
+    if limits.cpuset_cpus:
+        cpu["cpus"] = limits.cpuset_cpus
+    if cpu:
+        resources["cpu"] = cpu
+    if limits.pids:
+        resources["pids"] = {"limit": limits.pids}
+    return resources
+
+
+def _swap_is_counted() -> bool:
+    from fastlayers.cgroup import Hierarchies
+
+    return Hierarchies().limits_swap()
+
+
+def _devices(folder: str) -> Iterator[Json]:
+    """The device nodes of the host."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if folder == "/dev" and entry.name in _OWN_DEVICES:
+            continue
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            yield from _devices(entry.path)
+        elif stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+            yield {
+                "path": entry.path,
+                "type": "c" if stat.S_ISCHR(status.st_mode) else "b",
+                "major": os.major(status.st_rdev),
+                "minor": os.minor(status.st_rdev),
+                "fileMode": stat.S_IMODE(status.st_mode),
+                "uid": status.st_uid,
+                "gid": status.st_gid,
+            }
+
+
+def _seccomp(profile: str, of_container: int) -> Json:
+    if profile in ("", "builtin"):
+        from fastlayers import _core
+
+        default, architectures, rules = _core.default_profile(of_container)
+        flags = confinement.SPEC_ALLOW
+    else:
+        default, architectures, rules, flags = confinement.rules_of(profile, of_container)
+    return seccomp.document(
+        default,
+        architectures,
+        [
+            (names, answer, [(index, op.name, one, two) for index, op, one, two in conditions])
+            for names, answer, conditions in rules
+        ],
+        flags,
+    )

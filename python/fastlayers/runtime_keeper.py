@@ -1,0 +1,116 @@
+"""The keeper of a container that an OCI runtime starts (cpp/run/runtime.hpp): a program of its own.
+
+    python -I -S runtime_keeper.py RUNTIME ID TTY
+
+It is the first process of a PID namespace, in the folder of the bundle, with the container's
+standard streams as its own. The runtime makes and starts the container; its first process then is
+a child of ours, whose exit code is ours as well. What became of the start goes to descriptor 3: a
+JSON object and, if the container runs, a pidfd of its first process and its terminal, if it has
+one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+_REPORT = 3
+_CONSOLE = "console"  # relative: a socket's path has 107 bytes at most
+_SIGNAL_BASE = 128
+_LONGEST_ERROR = 4000  # letters: it goes into one message
+_LARGEST_LOG_BYTES = 1 << 16
+
+
+class Refused(Exception):
+    """The runtime has not done it; says why."""
+
+
+def main(runtime: str, container_id: str, tty: bool) -> int:
+    report = socket.socket(fileno=_REPORT)
+    report.set_inheritable(False)
+    try:
+        descriptors = _start(runtime, container_id, tty)
+    except (Refused, OSError, ValueError) as error:
+        report.sendall(json.dumps({"error": str(error)}).encode())
+        return 1
+    init = _pid()
+    socket.send_fds(report, [b"{}"], descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    with report:
+        report.recv(1)  # ends when the other side has looked whom it got: nobody is reaped before
+    while True:
+        pid, status = os.waitpid(-1, 0)  # orphans of the runtime's as well
+        if pid == init:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else _SIGNAL_BASE - code
+
+
+def _start(runtime: str, container_id: str, tty: bool) -> list[int]:
+    words = [runtime, "--root", os.path.abspath("state"), "--log", os.path.abspath("runtime.log")]
+    words += ["--log-format", "json"]
+    options = ["--bundle", os.getcwd(), "--pid-file", os.path.abspath("pid")]
+    with socket.socket(socket.AF_UNIX) as console:
+        if tty:
+            console.bind(_CONSOLE)
+            console.listen(1)
+            options += ["--console-socket", _CONSOLE]
+        _run([*words, "create", *options, container_id])
+        descriptors = [os.pidfd_open(_pid())]
+        if tty:
+            descriptors.append(_take_terminal(console))
+    null = os.open(os.devnull, os.O_RDWR)
+    _run([*words, "start", container_id], streams=null)
+    for stream in (0, 1, 2):  # only the container is to hold them
+        os.dup2(null, stream)
+    os.close(null)
+    return descriptors
+
+
+def _run(command: list[str], streams: int | None = None) -> None:
+    done = subprocess.run(command, stdin=streams, stdout=streams, stderr=streams, check=False)
+    if done.returncode != 0:
+        raise Refused(_last_error() or f"{command[0]} ended with exit code {done.returncode}")
+
+
+def _take_terminal(console: socket.socket) -> int:
+    console.setblocking(False)  # it has connected by now
+    connection, _ = console.accept()
+    with connection:
+        _, descriptors, _, _ = socket.recv_fds(connection, 4096, 1)
+    if not descriptors:
+        raise Refused("the runtime has not sent the terminal")
+    return descriptors[0]
+
+
+def _last_error() -> str:
+    """What the runtime has logged last."""
+    try:
+        with open("runtime.log", encoding="utf-8", errors="replace") as log:
+            lines = log.read(_LARGEST_LOG_BYTES).splitlines()
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        try:
+            text = str(json.loads(line)["msg"])
+        except (ValueError, KeyError, TypeError):
+            text = line
+        if text.strip():
+            return text.strip()[:_LONGEST_ERROR]
+    return ""
+
+
+def _pid() -> int:
+    with open("pid", encoding="ascii") as file:
+        return int(file.read())
+
+
+if __name__ == "__main__":
+    try:
+        code = main(sys.argv[1], sys.argv[2], sys.argv[3] == "tty")
+    except BaseException:
+        code = 1
+    os._exit(code)
