@@ -401,6 +401,19 @@ class Container(ContainerRecord):
             raise self._busy()
         return mount_container(self, target, lock)
 
+    def bundle(self, directory: str) -> Mounted:
+        """Writes an OCI runtime bundle of it into an empty or new folder. A context that gives the
+        path of its root, which is mounted there until unmount(); what is changed in it is changed
+        in the container. ConflictError if it runs, UnsupportedError for an option that a runtime
+        has no word for."""
+        from fastlayers.bundle import bundle_container
+
+        require_command(self.command)
+        lock = self._try_lock()
+        if lock is None:
+            raise self._busy()
+        return bundle_container(self, directory, lock)
+
     def inspect(self) -> dict[str, Any]:
         """All about it, in the shape of `docker inspect`."""
         from fastlayers.inspection import inspect_container

@@ -323,6 +323,14 @@ class Image(Frozen):
 
         return mount_image(self, target)
 
+    def bundle(self, directory: str) -> Mounted:
+        """Writes an OCI runtime bundle of it into an empty or new folder, for a container with no
+        options. A context that gives the path of its root, which is new, can be written to and
+        stays mounted until unmount(); the folder then stays. InvalidError if it has no command."""
+        from fastlayers.bundle import bundle_image
+
+        return bundle_image(self, directory)
+
     # What is made of it
 
     def tag(self, name: str) -> None:

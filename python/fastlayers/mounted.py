@@ -75,22 +75,30 @@ def mount_image(image: Image, target: str | None) -> Mounted:
 
 def mount_container(container: Container, target: str | None, lock: FileLock) -> Mounted:
     """Mounts a container's root; the lock is held as long as it is mounted."""
-    store = container.store
     try:
-        refuse_mounted(store, container)
         path = os.path.join(container.directory, "merged")
         if target is not None:
             path = _given_target(target)
-        record = _write_record(store, {"target": path, "container": container.id})
-        try:
-            _attach_container(container, path)
-        except BaseException:
-            os.unlink(record)
-            raise
-        return Mounted(store, path, lock)
+        return mount_bundle(container, path, {"container": container.id}, lock)
     except BaseException:
         lock.release()
         raise
+
+
+def mount_bundle(
+    container: Container, path: str, owner: fields.Json, lock: FileLock | None
+) -> Mounted:
+    """Mounts the root of a container for a bundle; `owner` is what the record says of whom it
+    keeps: the container, or the manifest of an image that it has been made of for this."""
+    store = container.store
+    refuse_mounted(store, container)
+    record = _write_record(store, {"target": path, **owner})
+    try:
+        _attach_container(container, path)
+    except BaseException:
+        os.unlink(record)
+        raise
+    return Mounted(store, path, lock)
 
 
 def _attach_container(container: Container, path: str) -> None:

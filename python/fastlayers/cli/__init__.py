@@ -43,6 +43,7 @@ GLOBAL_FLAGS = (
 # The word that is typed, and the module that answers.
 VERBS = {
     "blame": "blame",
+    "bundle": "bundle",
     "cat": "cat",
     "commit": "commit",
     "convert": "convert",

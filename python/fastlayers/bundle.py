@@ -1,0 +1,121 @@
+"""Bundles: a container or an image as a folder that any OCI runtime takes (runtime-spec 1.1).
+
+    config.json   what is to be run, and how
+    rootfs        the root, mounted until it is unmounted: a container's own, so what is changed in
+                  it is the container's; of an image a new one, whose changes lie in `upper`
+
+A bundle of an image also holds the files that a container's directory in the store would hold.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from fastlayers import _core
+from fastlayers.container import Container
+from fastlayers.container_options import ContainerOptions
+from fastlayers.container_record import fill_directory, new_record
+from fastlayers.errors import ConflictError, UnsupportedError
+from fastlayers.host import host_error, list_directory, make_directory, write_file
+from fastlayers.launcher import Streams, launch_spec, network_files
+from fastlayers.mounted import mount_bundle
+from fastlayers.oci_bundle import Account, bundle_config, config_text, refuse_what_it_cannot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fastlayers.image import Image
+    from fastlayers.lock import FileLock
+    from fastlayers.mounted import Mounted
+
+_CONFIG = "config.json"
+_ROOT = "rootfs"
+
+
+def bundle_container(container: Container, directory: str, lock: FileLock) -> Mounted:
+    """Writes the bundle of a container that does not run; takes over its lock, which is held as
+    long as the root is mounted. See Container.bundle."""
+    try:
+        with _Folder(directory) as folder:
+            config = _config(container)
+            write_file(folder.config, config, sync=False)
+            make_directory(folder.root)
+            return mount_bundle(container, folder.root, {"container": container.id}, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def bundle_image(image: Image, directory: str) -> Mounted:
+    """Writes the bundle of an image. See Image.bundle."""
+    store = image.store
+    with _Folder(directory) as folder, store.working():
+        store.prepare_chain(image.config.diff_ids, image.digest)
+        record = new_record(image, ContainerOptions(), "", needs_command=True)
+        record["name"] = os.path.basename(folder.path)
+        # It lives in the bundle instead of the store, which knows nothing of it.
+        container = Container(store, folder.path, record)
+        fill_directory(
+            folder.path, _core.root_owner(store.root, list(container.diff_ids)), merged=_ROOT
+        )
+        config = _config(container)
+        write_file(folder.config, config, sync=False)
+        return mount_bundle(container, folder.root, {"manifest": image.digest}, None)
+
+
+def _config(container: Container) -> bytes:
+    refuse_what_it_cannot(container.options)
+    store = container.store
+    with store.gc_lock(exclusive=False):
+        store.prepare_chain(container.diff_ids, container.manifest_digest)
+        streams = Streams(interactive=container.interactive)
+        spec = launch_spec(container, container.runtime, container.command, streams)
+        spec.discard = False
+        if spec.images:
+            raise UnsupportedError(
+                f"container {container.name} has images mounted, which would have to stay mounted "
+                "for its bundle: run it with --runtime, or make it without"
+            )
+        network_files(container, spec)
+        account = Account(*_core.prepare_for_runtime(spec, False))
+    return config_text(bundle_config(container, spec, account, root=_ROOT, images=""))
+
+
+class _Folder:
+    """The folder of a new bundle; if making it fails, what was put into it is gone again."""
+
+    __slots__ = ("_is_new", "path")
+
+    def __init__(self, directory: str) -> None:
+        self.path = os.path.abspath(directory)
+        self._is_new = not os.path.lexists(self.path)
+
+    @property
+    def config(self) -> str:
+        return os.path.join(self.path, _CONFIG)
+
+    @property
+    def root(self) -> str:
+        return os.path.join(self.path, _ROOT)
+
+    def __enter__(self) -> _Folder:
+        make_directory(self.path, 0o700)
+        if list_directory(self.path):
+            raise ConflictError(f"{self.path} is not empty: a bundle needs a folder of its own")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # A root that was not mounted in the end cannot be under it: mount_bundle has seen to that.
+        merged = os.path.join(self.path, "merged")  # where the root was looked into, in private
+        try:
+            if os.path.isdir(merged):
+                os.rmdir(merged)
+            if kind is not None:
+                for name in list_directory(self.path):
+                    path = os.path.join(self.path, name)
+                    shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+                if self._is_new:
+                    os.rmdir(self.path)
+        except OSError as error:
+            if kind is None:
+                raise host_error("cannot make the bundle", error) from None
