@@ -6,6 +6,7 @@
 #include "layer/ingest.hpp"
 #include "mount/root.hpp"
 #include "mount/stack_root.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::bindings {
 
@@ -124,12 +125,6 @@ py::list diff_upper(const std::string& root, const DiffIds& diff_ids, const std:
   return result;
 }
 
-void write_tar(int root_fd, int out_fd) {
-  FdSink sink(out_fd);
-  diff::write_tree_tar(root_fd, sink);
-  sink.flush();
-}
-
 void export_root(const std::string& root, const DiffIds& diff_ids, const std::string& backend,
                  const std::string& directory, int fd) {
   const py::gil_scoped_release release;
@@ -139,7 +134,11 @@ void export_root(const std::string& root, const DiffIds& diff_ids, const std::st
   const sys::Fd mounted = mount::attach(
       directory.empty() ? mount::image_root(chains, stack, kind)
                         : mount::container_root(chains, stack, kind, directory, true));
-  write_tar(sys::open_at(mounted.get(), ".", O_RDONLY | O_DIRECTORY).get(), fd);
+  const sys::Fd top = sys::open_at(mounted.get(), ".", O_RDONLY | O_DIRECTORY);
+  const table::Table below = sys::has_single_id() ? chains.merged(stack) : table::Table();
+  FdSink sink(fd);
+  diff::write_tree_tar(&below, top.get(), sink);
+  sink.flush();
 }
 
 }  // namespace

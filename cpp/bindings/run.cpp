@@ -7,6 +7,8 @@
 #include "run/copy_stream.hpp"
 #include "run/launch.hpp"
 #include "run/runtime.hpp"
+#include "sys/stream.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::bindings {
 
@@ -169,6 +171,14 @@ void field(py::class_<PyLaunchSpec>& type, const char* name, T Owner::*member) {
       [member](PyLaunchSpec& s, T value) { s.spec.*member = std::move(value); });
 }
 
+using IdRanges = std::vector<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>;
+
+std::vector<sys::IdRange> to_ranges(const IdRanges& tuples) {
+  std::vector<sys::IdRange> ranges;
+  for (const auto& [inside, outside, count] : tuples) ranges.push_back({inside, outside, count});
+  return ranges;
+}
+
 }  // namespace
 
 run::LaunchSpec to_spec(const PyLaunchSpec& request) {
@@ -209,6 +219,14 @@ void register_run(py::module_& module) {
   module.def("default_filter", &default_filter, py::arg("capabilities"));
   module.def("default_profile", &default_profile, py::arg("capabilities"));
   module.def("last_capability", &sys::last_capability);
+  module.def("enter_user_namespace", [](const IdRanges& uids, const IdRanges& gids) {
+    sys::enter_user_namespace(to_ranges(uids), to_ranges(gids));
+  });
+  module.def("join_user_namespace", [](int process) {
+    return sys::join_user_namespace(sys::duplicate_above_stdio(process));
+  });
+  module.def("in_initial_user_namespace", &sys::in_initial_user_namespace);
+  module.def("has_single_id", &sys::has_single_id);
   py::class_<PyLaunchSpec> type(module, "LaunchSpec");
   type.def(py::init<>())
       .def_readwrite("root", &PyLaunchSpec::root)

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "diff/member.hpp"
+#include "diff/owner.hpp"
 #include "sys/file.hpp"
 #include "sys/node.hpp"
 #include "tar/text.hpp"
@@ -31,9 +32,10 @@ std::vector<std::pair<std::string, std::string>> portable_xattrs(const tree::Fou
 }  // namespace
 
 bool is_local_xattr(std::string_view name) {
-  constexpr std::array<std::string_view, 8> kPrefixes = {
-      "trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.", "security.selinux",
-      "security.ima",     "security.evm",  "system.nfs4_acl",     "security.SMACK"};
+  constexpr std::array<std::string_view, 9> kPrefixes = {
+      kOwnerAttribute,       "trusted.overlay.", "user.overlay.",
+      "user.fuseoverlayfs.", "security.selinux", "security.ima",
+      "security.evm",        "system.nfs4_acl",  "security.SMACK"};
   for (const auto prefix : kPrefixes) {
     if (name.starts_with(prefix)) return true;
   }

@@ -33,7 +33,7 @@ TEST_CASE("a file that gets shorter while it is read is named, and its tar is no
   const sys::Fd root = sys::open(folder, O_RDONLY | O_DIRECTORY);
   Text tar;
   try {
-    write_tree_tar(root.get(), tar);
+    write_tree_tar(nullptr, root.get(), tar);
     FAIL("was not refused");
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::conflict);

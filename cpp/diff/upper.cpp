@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/profile.hpp"
+#include "diff/owner.hpp"
 #include "diff/tree_tar.hpp"
 #include "sys/file.hpp"
 #include "sys/mount_api.hpp"
@@ -43,7 +44,8 @@ class LayerVisitor : public tree::Visitor {
   LayerVisitor(const table::Table* below, Sink& out, std::optional<std::int64_t> epoch)
       : below_(below), tar_(out, epoch) {}
 
-  bool visit(const tree::Found& found) override {
+  bool visit(const tree::Found& on_disk) override {
+    const tree::Found found = with_owner(below_, on_disk);
     if (found.path.empty()) {
       if (root_changed(below_, found)) tar_.add(found);
       return true;
@@ -134,14 +136,15 @@ class SizeVisitor : public tree::Visitor {
 
 class ExportVisitor : public tree::Visitor {
  public:
-  explicit ExportVisitor(Sink& out) : tar_(out) {}
+  ExportVisitor(const table::Table* below, Sink& out) : below_(below), tar_(out) {}
   bool visit(const tree::Found& found) override {
-    if (!found.path.empty()) tar_.add(found);
+    if (!found.path.empty()) tar_.add(with_owner(below_, found));
     return true;
   }
   void finish() { tar_.finish(); }
 
  private:
+  const table::Table* below_;
   TreeTar tar_;
 };
 
@@ -174,9 +177,9 @@ std::uint64_t content_bytes(const std::string& upper) {
   return visitor.bytes;
 }
 
-void write_tree_tar(int root_fd, Sink& out) {
+void write_tree_tar(const table::Table* below, int root_fd, Sink& out) {
   const ProfileTimer timer(ProfilePart::walk);
-  ExportVisitor visitor(out);
+  ExportVisitor visitor(below, out);
   tree::walk(root_fd, visitor);
   visitor.finish();
 }

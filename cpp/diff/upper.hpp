@@ -2,6 +2,7 @@
 //
 // `below` is the merged table of the image's stack (nullptr: an empty image). The upper is an
 // overlayfs upper directory: character devices 0:0 delete, sys::opaque_attribute() hides.
+// Owners are the true ones (owner.hpp).
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,6 @@ std::vector<Change> list_changes(const table::Table* below, const std::string& u
 std::uint64_t content_bytes(const std::string& upper);  // sum over regular files, inodes once
 
 // Streams a whole tree (a mounted root) as a canonical tar.
-void write_tree_tar(int root_fd, Sink& out);
+void write_tree_tar(const table::Table* below, int root_fd, Sink& out);
 
 }  // namespace fastlayers::diff

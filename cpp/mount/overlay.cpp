@@ -6,6 +6,7 @@
 #include "mount/erofs.hpp"
 #include "sys/file.hpp"
 #include "sys/mount_api.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::mount {
 

@@ -13,6 +13,7 @@
 #include "sys/file.hpp"
 #include "sys/mount_api.hpp"
 #include "sys/probe.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::mount {
 

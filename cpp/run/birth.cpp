@@ -24,6 +24,7 @@
 #include "sys/namespace.hpp"
 #include "sys/signal.hpp"
 #include "sys/stream.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::run {
 
@@ -34,6 +35,8 @@ struct Cradle {
   std::function<void(Program&)> prepare;
   const sys::Fd* leader = nullptr;  // of the container to be joined
   bool is_watched = false;          // others may exchange the command's file while it is looked at
+  // Asked here, as the child may be where /proc does not show it.
+  bool is_emulated = sys::has_single_id();
   Program program;
   std::optional<Porter> porter;
   std::exception_ptr failure;
@@ -110,6 +113,8 @@ int child_main(void* argument) {
   Cradle& cradle = *static_cast<Cradle*>(argument);
   try {
     cradle.prepare(cradle.program);
+    // While the table of descriptors is still the parent's, who answers.
+    if (cradle.is_emulated) cradle.program.listener = sys::install_listener(emulation_filter());
     if (cradle.is_watched) cradle.porter.emplace(cradle.program);
     if (cradle.leader != nullptr) {
       auto child = sys::fork_into(*cradle.leader);
@@ -125,6 +130,14 @@ int child_main(void* argument) {
   execute(cradle.program);
 }
 
+Identity identity_of(const Account& account) {
+  Identity identity;
+  identity.users.fill(account.uid);
+  identity.groups.fill(account.gid);
+  identity.supplementary = account.groups;
+  return identity;
+}
+
 // Waits for the child that has done the work, and for the command to run.
 Newborn deliver(Cradle& cradle, const ProcessSpec& spec, sys::Child child) {
   if (cradle.leader != nullptr) {
@@ -133,7 +146,10 @@ Newborn deliver(Cradle& cradle, const ProcessSpec& spec, sys::Child child) {
   }
   if (cradle.porter && !cradle.failure) cradle.program.failure = cradle.porter->wait();
   if (!cradle.failure && cradle.program.failure.error == 0) {
-    Newborn newborn{std::move(child), std::move(cradle.program.streams), {}};
+    Newborn newborn{std::move(child),
+                    std::move(cradle.program.streams),
+                    {},
+                    {std::move(cradle.program.listener), identity_of(cradle.program.account)}};
     for (sys::Fd& fd : newborn.streams.child) fd.close();
     return newborn;
   }

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "run/launch.hpp"
+#include "run/root_emulation.hpp"
 #include "run/stdio.hpp"
 #include "sys/process.hpp"
 
@@ -24,6 +25,7 @@ struct Newborn {
   sys::Child child;
   Streams streams;  // our ends only
   sys::Fd leader;   // whom signals are for, if it is not the child itself
+  RootEmulation emulation;
 };
 
 // Return when the command is running; throw why it is not.

@@ -11,6 +11,7 @@
 #include "sys/process.hpp"
 #include "sys/seccomp.hpp"
 #include "sys/stream.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::run {
 
@@ -48,6 +49,9 @@ constexpr const char* name_of(Step step) {
 
 sys::Credentials credentials_of(const Program& program) {
   const Account& account = program.account;
+  // It only believes to be somebody else, but at least it is not as mighty as root.
+  if (program.listener)
+    return {0, 0, nullptr, 0, account.uid == 0 ? program.spec->confinement.capabilities : 0};
   return {account.uid, account.gid, account.groups.data(), account.groups.size(),
           program.spec->confinement.capabilities};
 }
@@ -165,6 +169,13 @@ void throw_failure(const Program& program, const std::string& name) {
                   ENOENT);
     }
     throw Error(ErrorKind::not_executable, prefix + "permission denied", EACCES);
+  }
+  if (program.failure.step == Step::identity && program.failure.error == EINVAL) {
+    const Account& account = program.account;
+    throw Error(ErrorKind::unsupported,
+                "the command cannot run as " + std::to_string(account.uid) + ":" +
+                    std::to_string(account.gid) + ": " + sys::missing_ids_advice(),
+                EINVAL);
   }
   if (program.failure.step != Step::execute) {
     throw_errno(std::string("start the container: ") + name_of(program.failure.step),

@@ -19,6 +19,7 @@ struct Program {
   std::vector<std::string> environment;
   Account account;
   const ProcessSpec* spec = nullptr;
+  sys::Fd listener;  // of emulation_filter(), where that is needed
   Streams streams;
   bool init = false;   // the porter stays, as the first process of the container
   int parent_fd = -1;  // or from open_pidfd_of_caller() of a parent that it must not outlive

@@ -39,13 +39,14 @@ class Loop {
   void run() {
     resize();  // in case it changed while the container was being made
     while (!(exited_ && outputs_finished()) && !abandoned_) {
-      std::array<sys::Watch, 5> watches{};
+      std::array<sys::Watch, 6> watches{};
       if (!exited_) watches[0] = {relay_.newborn.child.pidfd.get(), true, false, false};
       watches[1] = {relay_.signals.fd(), true, false, false};
       if (input_ && !exited_) watches[2] = input_->watch();
       for (std::size_t i = 0; i < 2; ++i) {
         if (outputs_[i] && !outputs_[i]->finished()) watches[3 + i] = outputs_[i]->watch();
       }
+      if (!exited_) watches[5] = {relay_.newborn.emulation.fd(), true, false, false};
       const auto wait = sys::wait_ready(watches, timeout_ms());
       if (wait == sys::Wait::timed_out) return;
       if (wait == sys::Wait::ready) handle(watches);
@@ -77,7 +78,8 @@ class Loop {
     return terminal_fd_ >= 0 ? kTerminalGrace_ms : 0;
   }
 
-  void handle(const std::array<sys::Watch, 5>& watches) {
+  void handle(const std::array<sys::Watch, 6>& watches) {
+    if (watches[5].ready) relay_.newborn.emulation.step();
     if (watches[1].ready) take_signals();
     if (watches[2].ready) input_->step();
     for (std::size_t i = 0; i < 2; ++i) {

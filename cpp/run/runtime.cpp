@@ -203,7 +203,8 @@ Newborn hatch(const LaunchSpec& spec, const RuntimeSpec& runtime,
   for (sys::Fd& fd : nest.streams.child) fd.close();
   nest.report.close();
   Reported reported = receive_from(keeper, spec, runtime, receive);
-  Newborn newborn{std::move(keeper), std::move(nest.streams), std::move(reported.pidfd)};
+  Newborn newborn{
+      std::move(keeper), std::move(nest.streams), std::move(reported.pidfd), {sys::Fd(), {}}};
   newborn.child.pid = reported.pid;
   if (reported.terminal) newborn.streams.terminal = std::move(reported.terminal);
   return newborn;

@@ -14,6 +14,7 @@
 #include "sys/mount_point.hpp"
 #include "sys/node.hpp"
 #include "sys/stream.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::run {
 
@@ -155,9 +156,9 @@ SystemMounts mount_dev(int root_fd, const SystemMountOptions& options) {
   }
   for (const auto& [name, target] : kLinks) sys::make_symlink_at(dev, name, target);
 
-  mounts.devpts = new_mount(
-      "devpts", {{"newinstance", nullptr}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
-      sys::kNoSuid | sys::kNoExecute);
+  Options pts = {{"newinstance", nullptr}, {"ptmxmode", "0666"}, {"mode", "0620"}};
+  if (!sys::has_single_id()) pts.emplace_back("gid", "5");  // tty
+  mounts.devpts = new_mount("devpts", pts, sys::kNoSuid | sys::kNoExecute);
   mount_below(dev, "pts", mounts.devpts);
   if (options.ipc == Ipc::own) {
     const std::string size = std::to_string(options.shm_bytes);

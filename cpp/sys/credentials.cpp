@@ -7,6 +7,8 @@
 
 #include <cerrno>
 
+#include "sys/user_namespace.hpp"
+
 namespace fastlayers::sys {
 
 namespace {
@@ -68,11 +70,14 @@ int become(const Credentials& credentials, int last) noexcept {
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return errno;
   if (::prctl(PR_SET_SECUREBITS, 0) != 0) return errno;
   if (::prctl(PR_SET_KEEPCAPS, 1) != 0) return errno;  // until execve(2)
-  if (::syscall(SYS_setgroups, credentials.group_count, credentials.groups) != 0) return errno;
-  const unsigned gid = credentials.gid;
-  if (::syscall(SYS_setresgid, gid, gid, gid) != 0) return errno;
-  const unsigned uid = credentials.uid;
-  if (::syscall(SYS_setresuid, uid, uid, uid) != 0) return errno;
+  // With one id there is nobody else to become, and perhaps a listener that would be asked.
+  if (!has_single_id()) {
+    if (::syscall(SYS_setgroups, credentials.group_count, credentials.groups) != 0) return errno;
+    const unsigned gid = credentials.gid;
+    if (::syscall(SYS_setresgid, gid, gid, gid) != 0) return errno;
+    const unsigned uid = credentials.uid;
+    if (::syscall(SYS_setresuid, uid, uid, uid) != 0) return errno;
+  }
   return set_capabilities(~std::uint64_t{0});  // effective again what is permitted
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "sys/file.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::sys {
 
@@ -146,24 +147,10 @@ void enter_private_mounts() {
   }
 }
 
-bool in_initial_user_namespace() {
-  const std::string map = read_file("/proc/self/uid_map", 65536);
-  // The initial one maps all 2^32 - 1 ids to themselves.
-  std::string words;
-  for (const char c : map) {
-    if (c != ' ' && c != '\n') {
-      words += c;
-    } else if (!words.empty() && words.back() != ' ') {
-      words += ' ';
-    }
-  }
-  return words == "0 0 4294967295 ";
-}
-
 const std::string& opaque_attribute() {
-  static const std::string name =
-      in_initial_user_namespace() ? "trusted.overlay.opaque" : "user.overlay.opaque";
-  return name;
+  static const std::string trusted = "trusted.overlay.opaque";
+  static const std::string user = "user.overlay.opaque";
+  return in_initial_user_namespace() ? trusted : user;
 }
 
 }  // namespace fastlayers::sys

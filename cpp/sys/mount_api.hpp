@@ -58,8 +58,6 @@ void unmount_fd(int mount_fd) noexcept;  // lazily, the very mount whose root th
 
 // A mount namespace and working directory of this thread's own, from which nothing propagates.
 void enter_private_mounts();
-// False inside a user namespace: trusted.* attributes and most file systems are out of reach.
-bool in_initial_user_namespace();
 // The attribute by which overlayfs marks a directory that hides what is below: in a user namespace
 // it is mounted with userxattr, and the mark is another (EDGE-CASES G12).
 const std::string& opaque_attribute();

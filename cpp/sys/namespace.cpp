@@ -11,7 +11,9 @@
 
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "base/error.hpp"
 #include "sys/fd.hpp"
@@ -35,8 +37,28 @@ void keep_mounts_private() {
   }
 }
 
+namespace {
+
+// Where we are in the host's network, so is who shares it, and to "join" it would take root on the
+// host. A process that ended and whose number another has by now cannot be joined anyway.
+bool shares_network(const Fd& process) {
+  const std::string info = read_file("/proc/self/fdinfo/" + std::to_string(process.get()), 4096);
+  const auto at = info.find("Pid:\t");
+  if (at == std::string::npos) return false;
+  const std::string pid = std::to_string(std::atol(info.c_str() + at + 5));
+  const auto own = try_open("/proc/self/ns/net", O_RDONLY);
+  const auto its = try_open("/proc/" + pid + "/ns/net", O_RDONLY);
+  if (!own || !its) return false;
+  const struct stat here = stat_fd(own->get());
+  const struct stat there = stat_fd(its->get());
+  return here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+}  // namespace
+
 void join_namespaces(const Fd& leader) {
-  if (::setns(leader.get(), CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET) == 0) return;
+  const int network = shares_network(leader) ? 0 : CLONE_NEWNET;
+  if (::setns(leader.get(), CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | network) == 0) return;
   if (errno == ESRCH) throw Error(ErrorKind::conflict, "the container is not running", ESRCH);
   throw_errno("join the container's namespaces");
 }

@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "sys/file.hpp"
 #include "sys/mount_api.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::sys {
 
@@ -29,9 +30,7 @@ timespec time_of(std::int64_t sec, std::uint32_t nsec) {
 [[noreturn]] void cannot_own(const std::string& what, unsigned uid, unsigned gid) {
   const std::string ids = std::to_string(uid) + ":" + std::to_string(gid);
   if (errno == EINVAL && !in_initial_user_namespace()) {
-    throw Error(ErrorKind::unsupported, what + " belongs to " + ids +
-                                            ", which this user namespace does not have; give it "
-                                            "more ids in /etc/subuid and /etc/subgid");
+    throw Error(ErrorKind::unsupported, what + " belongs to " + ids + ": " + missing_ids_advice());
   }
   throw_errno("set the owner of " + what + " to " + ids);
 }
@@ -68,6 +67,7 @@ void make_link_at(int from_dir, const std::string& from, int to_dir, const std::
 }
 
 void set_owner_at(int dir_fd, const std::string& name, unsigned uid, unsigned gid) {
+  if (has_single_id()) return;
   if (::fchownat(dir_fd, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) != 0) {
     cannot_own(name, uid, gid);
   }
@@ -96,6 +96,7 @@ bool set_xattr_at(int dir_fd, const std::string& name, const std::string& key,
 }
 
 void set_owner(int fd, unsigned uid, unsigned gid) {
+  if (has_single_id()) return;
   if (::fchown(fd, uid, gid) != 0) {
     cannot_own("it", uid, gid);
   }

@@ -16,6 +16,7 @@
 #include "sys/file_system.hpp"
 #include "sys/loop.hpp"
 #include "sys/mount_api.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::sys {
 

@@ -37,6 +37,7 @@ constexpr std::uint32_t high_half_of_argument(unsigned index) { return 20 + 8 * 
 
 // Answers; the low 16 bits of kAnswerErrno are the errno.
 inline constexpr std::uint32_t kAnswerKillThread = 0;
+inline constexpr std::uint32_t kAnswerListen = 0x7fc00000;  // the listener's: seccomp_listener.hpp
 inline constexpr std::uint32_t kAnswerTrace = 0x7ff00000;
 inline constexpr std::uint32_t kAnswerLog = 0x7ffc0000;
 inline constexpr std::uint32_t kAnswerAllow = 0x7fff0000;

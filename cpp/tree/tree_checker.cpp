@@ -7,6 +7,7 @@
 #include "sys/file.hpp"
 #include "sys/mount_api.hpp"
 #include "sys/node.hpp"
+#include "sys/user_namespace.hpp"
 #include "tree/tree_writer.hpp"
 #include "tree/walker.hpp"
 
@@ -68,7 +69,8 @@ class Checker : public Visitor {
     const bool stand_in = stands_in(e.kind) && status.st_size == 0;
     if ((status.st_mode & S_IFMT) != (stand_in ? S_IFREG : file_type(e.kind))) return false;
     if (e.kind == Kind::whiteout) return status.st_rdev == 0;
-    if (status.st_uid != e.uid || status.st_gid != e.gid || status.st_mtim.tv_sec != e.mtime_sec ||
+    const bool owned = sys::has_single_id() || (status.st_uid == e.uid && status.st_gid == e.gid);
+    if (!owned || status.st_mtim.tv_sec != e.mtime_sec ||
         status.st_mtim.tv_nsec != static_cast<long>(e.mtime_nsec)) {
       return false;
     }

@@ -13,6 +13,7 @@
 #include "sys/file.hpp"
 #include "sys/mount_api.hpp"
 #include "sys/node.hpp"
+#include "sys/user_namespace.hpp"
 #include "tar/text.hpp"
 
 namespace fastlayers::tree {
@@ -263,8 +264,7 @@ class TreeWriter {
 }  // namespace
 
 bool stands_in(Kind kind) {
-  static const bool no_devices = !sys::in_initial_user_namespace();
-  return no_devices && (kind == Kind::character || kind == Kind::block);
+  return (kind == Kind::character || kind == Kind::block) && !sys::in_initial_user_namespace();
 }
 
 void write_tree(const Table& table, int root_fd, const DataFile& data,

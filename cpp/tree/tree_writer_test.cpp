@@ -9,6 +9,7 @@
 #include "erofs/sample.hpp"
 #include "sys/file.hpp"
 #include "sys/mount_api.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::tree {
 

@@ -293,6 +293,16 @@ def default_profile(
     """Docker's profile for a container with these capabilities: the answer to what no rule names,
     the binary interfaces, and the rules, as compile_filter() takes them."""
 
+def enter_user_namespace(
+    uids: list[tuple[int, int, int]], gids: list[tuple[int, int, int]]
+) -> None:
+    """Extents: the first id inside, the first outside, how many. The process has one thread."""
+
+def join_user_namespace(process: int) -> bool:
+    """Of the process behind a pidfd; False if it has ended."""
+
+def in_initial_user_namespace() -> bool: ...
+def has_single_id() -> bool: ...  # all on disk belongs to it
 def last_capability() -> int:
     """The highest capability of this kernel."""
 
