@@ -193,7 +193,7 @@ Newborn hatch(const LaunchSpec& spec, const RuntimeSpec& runtime,
   sys::Child keeper;
   {
     const sys::BlockedSignals blocked;
-    keeper = sys::spawn_isolated(child_main, &nest, false);
+    keeper = sys::spawn_isolated(child_main, &nest, {});
   }
   if (nest.failure || nest.step.error != 0) {
     sys::reap(keeper.pidfd);
@@ -264,7 +264,7 @@ Prepared prepare_for_runtime(LaunchSpec spec, bool find) {
   spec.root.volatile_upper = false;  // such a one can be mounted once
   Prepared prepared;
   with_root(spec, [&](int root_fd) {
-    prepared.account = find_account_in_root(root_fd, spec.user);
+    prepared.account = find_account_in_root(root_fd, spec.user, spec.groups);
     prepared.environment =
         make_environment(spec.env, {spec.hostname, prepared.account.home, spec.tty});
     if (find) require_command(root_fd, spec, prepared);

@@ -12,13 +12,14 @@ import errno
 import os
 import time
 
-from fastlayers.errors import HostError, UnsupportedError
+from fastlayers import _core
+from fastlayers.errors import FastlayersError, HostError, UnsupportedError
 from fastlayers.host import host_error
 from fastlayers.process import descendants
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fastlayers.limits import Limits
 
@@ -104,7 +105,9 @@ def create(container_id: str, limits: Limits) -> list[str]:
     except BaseException as error:
         remove(container_id)
         if isinstance(error, OSError):
-            raise host_error("cannot limit what the container uses", error) from None
+            needed = [controller for controller, _ in _settings(hierarchies, limits)]
+            doing = "cannot limit what the container uses"
+            raise _refused(doing, error, why_no_limits(needed)) from None
         raise
     return list(groups)
 
@@ -248,8 +251,34 @@ def freeze(container_id: str, first_pid: int) -> None:
     except BaseException as error:
         thaw(container_id)
         if isinstance(error, OSError):
-            raise host_error("cannot pause the container", error) from None
+            advice = "that takes root: run fastlayers as root for it"
+            raise _refused("cannot pause the container", error, advice) from None
         raise
+
+
+def _refused(doing: str, error: OSError, advice: str) -> FastlayersError:
+    if isinstance(error, PermissionError) and not _core.in_initial_user_namespace() and advice:
+        return UnsupportedError(f"{doing}: {advice}")
+    return host_error(doing, error)
+
+
+def why_no_limits(controllers: Iterable[str] = ("cpu", "memory", "pids")) -> str:
+    """Why an ordinary user cannot limit what a container uses, and what to change; "" if that is
+    possible. A process is only moved within version 2 by who may write to all of it."""
+    hierarchies = Hierarchies()
+    closed = []
+    for controller in controllers:
+        if hierarchies.is_unified(controller):
+            return "control groups of version 2 take root here: run fastlayers as root for it"
+        group = os.path.join(hierarchies.version_1.get(controller, ""), _PARENT)
+        if not os.access(group, os.W_OK):
+            closed.append(group)
+    if not closed:
+        return ""
+    return (
+        f"the control groups are root's: have root make {' and '.join(closed)} and give "
+        f"{'them' if closed[1:] else 'it'} to this user (chown)"
+    )
 
 
 def thaw(container_id: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from fastlayers import _core
 from fastlayers.container_config import command_line, merge, require_command
 from fastlayers.container_mount import (
     BIND,
@@ -263,7 +264,7 @@ def fill_directory(
         for name in ("upper", "work", merged):
             os.mkdir(os.path.join(directory, name), 0o755)
         upper = os.path.join(directory, "upper")
-        if (uid, gid) != (os.geteuid(), os.getegid()):
+        if (uid, gid) != (os.geteuid(), os.getegid()) and not _core.has_single_id():
             os.chown(upper, uid, gid)
         os.chmod(upper, mode)
         # There from the start: who wants to know whether the container runs looks at it.

@@ -90,8 +90,10 @@ class Store:
     def _choice(self) -> Backend:
         if self._backend is None:
             from fastlayers.backend import choose
+            from fastlayers.rootless import check_ids
 
             self.prepare()
+            check_ids(self.root)
             self._backend = choose(self.root, self._wanted, self._wanted_by)
         return self._backend
 

@@ -15,6 +15,7 @@ from fastlayers.errors import FastlayersError, HostError
 from fastlayers.host import host_error
 from fastlayers.launcher import run_to_end
 from fastlayers.oci import fields, json_text
+from fastlayers.rootless import remain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def start_in_background(
 
     def supervise(on_started: Callable[[int], None]) -> None:
         try:
+            remain(container.store.root)
             lock.leave_note(str(run_to_end(container, make_spec, on_started)))
         finally:
             if container.options.auto_remove:
@@ -45,7 +47,12 @@ def start_in_background(
 
 def execute_in_background(container: Container, spec: _core.LaunchSpec, leader: int) -> None:
     """Returns when the command runs in the container, or raises what kept it from it."""
-    report = _in_background(lambda started: _core.execute_in(spec, leader, started), leader)
+
+    def supervise(on_started: Callable[[int], None]) -> None:
+        remain(container.store.root)
+        _core.execute_in(spec, leader, on_started)
+
+    report = _in_background(supervise, leader)
     _raise_reported(container, report)
 
 

@@ -33,7 +33,7 @@ PYTHON_ORDER: list[set[str]] = [
     {"oci"},
     {"host", "lock", "process", "names", "index_file", "name_service", "network_file", "freezer",
      "container_mount", "mount_option", "result", "catalog", "backend", "garbage_lock",
-     "file_reader", "cgroup", "kernel_option", "limits", "image_file", "image_path"},
+     "file_reader", "cgroup", "kernel_option", "rootless", "limits", "image_file", "image_path"},
     {"store"},
     {"transports"},
     {"capabilities", "confinement", "container_options", "container_config", "container_state",

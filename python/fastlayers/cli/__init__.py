@@ -97,6 +97,7 @@ VERBS = {
     "tutorial": "tutorial",
     "umount": "umount",
     "unpause": "unpause",
+    "unshare": "unshare",
     "version": "version",
     "wait": "wait",
 }
@@ -158,6 +159,9 @@ GROUPS = {
         "rm": "volume_rm",
     },
 }
+
+# Modules that need nothing of the store, nor to be root for it.
+_WITHOUT_STORE = frozenset({"list_tags", "login", "logout", "tutorial", "version"})
 
 # What remains to be done when the command has ended and its errors are printed.
 _at_end: list[Callable[[], None]] = []
@@ -316,6 +320,8 @@ def _run(module: str, path: str, words: list[str], root: str | None, backend: st
             wants = _wants(smallest, largest)
             text = f"fastlayers: 'fastlayers {path}' {wants}\n\n{usage}\n\n{hint}"
             return _report(text, 1)
+        if module not in _WITHOUT_STORE:
+            _enter(root, module)
         code: int = verb.run(Call(path, values, root, backend))
         return code
     except flags.HelpRequested:
@@ -327,6 +333,22 @@ def _run(module: str, path: str, words: list[str], root: str | None, backend: st
         return _report(text, error.exit_code)
     except CommandError as error:
         return _report(one_line(str(error)), error.exit_code)
+
+
+def _enter(root: str | None, module: str) -> None:
+    """Makes an ordinary user root of a user namespace."""
+    import os
+
+    if os.geteuid() != 0:
+        from fastlayers import rootless
+
+        try:
+            rootless.enter(root)
+        except FastlayersError as error:
+            if module == "run":
+                raise VerbError(str(error)) from None
+            if module != "info":  # which explains it
+                raise
 
 
 def _profile(form: str) -> None:

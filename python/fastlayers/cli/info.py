@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from fastlayers import _core
 from fastlayers.cli import human
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.version import architecture, number, print_formatted
+from fastlayers.errors import FastlayersError
 
 if TYPE_CHECKING:
     from fastlayers.store import Store
@@ -48,6 +50,9 @@ def run(call: Call) -> int:
     print(f" Storage Driver: {about['Driver']}")
     for name, value in about["DriverStatus"]:
         print(f"  {name}: {value}")
+    print(f" Rootless: {'true' if about['Rootless'] else 'false'}")
+    for name, value in about["RootlessStatus"]:
+        print(f"  {name}: {value}")
     print(f" Kernel Version: {about['KernelVersion']}")
     print(f" Operating System: {about['OperatingSystem']}")
     print(f" OSType: {about['OSType']}")
@@ -69,8 +74,10 @@ def _about(store: Store) -> dict[str, Any]:
         "ContainersPaused": states.count("paused"),
         "ContainersStopped": len(states) - states.count("running") - states.count("paused"),
         "Images": len(store.images()),
-        "Driver": store.backend,
+        "Driver": store.known_backend,
         "DriverStatus": _driver_status(store),
+        "Rootless": not _core.in_initial_user_namespace() or os.geteuid() != 0,
+        "RootlessStatus": _rootless_status(store),
         "KernelVersion": system.release,
         "OperatingSystem": _operating_system(),
         "OSType": "linux",
@@ -86,9 +93,10 @@ def _about(store: Store) -> dict[str, Any]:
 
 def _driver_status(store: Store) -> list[list[str]]:
     """Why this backend, and what the kernel said about each way of mounting."""
-    from fastlayers import _core
-
-    status = [["Reason", store.backend_reason]]
+    try:
+        status = [["Reason", store.backend_reason]]
+    except FastlayersError as error:
+        status = [["Reason", str(error)]]
     names = {
         "erofs_file": "EROFS from files",
         "erofs_loop": "EROFS through loop devices",
@@ -99,6 +107,37 @@ def _driver_status(store: Store) -> list[list[str]]:
         answer = "yes" if works else "no"
         status.append([names.get(key, key), f"{answer} ({why})" if why else answer])
     return status
+
+
+def _rootless_status(store: Store) -> list[list[str]]:
+    """What an ordinary user has here, and what to change for more; nothing for root."""
+    from fastlayers import cgroup, rootless
+
+    if os.geteuid() != 0:
+        try:
+            rootless.enter(store.root)
+        except FastlayersError as error:
+            return [["User namespace", f"no ({error})"]]
+    if _core.in_initial_user_namespace():
+        return []
+    status = [["User namespace", "yes"]]
+    for name, kind in (("User IDs", "uid"), ("Group IDs", "gid")):
+        extents = rootless.own_map(kind)
+        text = ", ".join(f"{_span(a, count)} = {_span(b, count)}" for a, b, count in extents)
+        status.append([name, text])
+    if _core.has_single_id():
+        why = rootless.single_because or "the user namespace around us has no more"
+        status.append(["More IDs", f"no ({why})"])
+        status.append(["Root emulation", "yes (owners and identities are pretended)"])
+    else:
+        status.append(["More IDs", "yes (newuidmap, /etc/subuid and /etc/subgid)"])
+    why = cgroup.why_no_limits()
+    status.append(["Limits", f"no ({why})" if why else "yes"])
+    return status
+
+
+def _span(first: int, count: int) -> str:
+    return str(first) if count == 1 else f"{first}-{first + count - 1}"
 
 
 def _operating_system() -> str:

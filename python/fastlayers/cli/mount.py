@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastlayers.cli.command import Call, Command
-from fastlayers.errors import NotFoundError
+from fastlayers.errors import NotFoundError, UnsupportedError
 
 COMMAND = Command(
     "IMAGE|CONTAINER [TARGET]",
@@ -14,6 +14,12 @@ COMMAND = Command(
 
 
 def run(call: Call) -> int:
+    from fastlayers import rootless
+
+    if rootless.entered:
+        raise UnsupportedError(
+            "what an ordinary user mounts ends with the command: run it in fastlayers unshare sh"
+        )
     name = call.args[0]
     target = call.args[1] if len(call.args) == 2 else None
     store = call.store

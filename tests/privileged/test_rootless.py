@@ -1,0 +1,278 @@
+"""What an ordinary user does, with a range of subordinate ids and with one id only."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import busybox_root, tar_write
+from tests.command_line import CommandLine
+from tests.ordinary_user import FIRST_ID, ID_COUNT, OrdinaryUser, ordinary_user
+from tests.privileged import debian
+from tests.tar_members import Member
+
+pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox", "newuidmap", "useradd")]
+
+FORBID = "FASTLAYERS_FORBID"
+
+
+@pytest.fixture(scope="module")
+def ranged() -> Iterator[OrdinaryUser]:
+    """A user with a range of ids, who has the image `box`."""
+    with ordinary_user(with_ids=True) as user:
+        user.must("import", "-", "box", stdin=busybox_root.tar())
+        yield user
+
+
+@pytest.fixture(scope="module")
+def single() -> Iterator[OrdinaryUser]:
+    """The same with one id only."""
+    with ordinary_user(with_ids=False) as user:
+        user.must("import", "-", "box", stdin=busybox_root.tar())
+        yield user
+
+
+@pytest.fixture(params=["ranged", "single"])
+def user(request: pytest.FixtureRequest) -> OrdinaryUser:
+    """Each of them."""
+    user: OrdinaryUser = request.getfixturevalue(request.param)
+    return user
+
+
+def without(user: OrdinaryUser, what: str) -> OrdinaryUser:
+    """The same user where something is forbidden."""
+    other = copy.copy(user)
+    other.extra = {FORBID: what}
+    return other
+
+
+def owners(user: OrdinaryUser, image: str) -> dict[str, tuple[int, int]]:
+    """The owners that the last layer of a saved image tells others."""
+    path = user.home / "saved.tar"
+    path.unlink(missing_ok=True)
+    user.must("save", "-o", str(path), image)
+    with tarfile.open(path) as archive:
+        manifest = json.load(archive.extractfile("manifest.json"))  # type: ignore[arg-type]
+        layer = archive.extractfile(manifest[0]["Layers"][-1])
+        assert layer is not None
+        with tarfile.open(fileobj=io.BytesIO(layer.read())) as inner:
+            return {member.name: (member.uid, member.gid) for member in inner}
+
+
+def test_a_command_runs_as_root_of_its_own_in_the_users_store(user: OrdinaryUser) -> None:
+    done = user.call("run", "--rm", "box", "sh", "-c", "id -u; id -g; cat /proc/mounts; exit 7")
+    assert done.code == 7, done.err
+    assert done.lines[:2] == ["0", "0"]
+    assert any(line.startswith("overlay / overlay") for line in done.lines)
+    assert user.root.stat().st_uid == user.uid
+    assert user.fails(127, "run", "--rm", "box", "absent")
+    assert user.fails(126, "run", "--rm", "box", "/etc/plain")
+    assert user.must("ps", "-aq").out == ""
+
+
+def test_a_container_in_the_background_is_entered_and_stopped(user: OrdinaryUser) -> None:
+    script = 'trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done'
+    name = user.must("run", "-d", "--name=life", "box", "sh", "-c", script).out.strip()
+    try:
+        assert user.must("ps", "-q", "--no-trunc").lines == [name]
+        assert user.must("exec", "life", "sh", "-c", "echo in > /tmp/file; id -u").out == "0\n"
+        assert user.must("exec", "-u", "maria", "life", "id", "-u").out == "1000\n"
+        assert "sleep" in user.must("top", "life").out
+        assert user.must("stats", "--no-stream", "life").lines[1:]
+        target = user.home / "out"
+        user.must("cp", "life:/tmp/file", str(target))
+        assert target.read_text() == "in\n" and target.stat().st_uid == user.uid
+        user.must("cp", str(target), "life:/root/back")
+        assert user.must("exec", "life", "cat", "/root/back").out == "in\n"
+        assert "root" in user.fails(1, "pause", "life").err
+        assert {"A /root/back", "A /tmp/file"} <= set(user.must("diff", "life").lines)
+        user.must("stop", "life")
+        assert user.must("logs", "life").out == "ready\n"
+        state = user.must("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "life")
+        assert state.out == "exited 5\n"
+    finally:
+        user.must("rm", "-f", "life")
+
+
+def test_all_containers_of_a_store_share_one_namespace(user: OrdinaryUser) -> None:
+    """Also those that begin at the same moment, when there is none yet."""
+    names = [f"crowd{number}" for number in range(6)]
+    starting = [user.start("run", "-d", f"--name={n}", "box", "sleep", "60",
+                           stdout=subprocess.DEVNULL) for n in names]  # fmt: skip
+    try:
+        assert [process.wait(60) for process in starting] == [0] * len(names)
+        spaces = {user.must("exec", n, "readlink", "/proc/self/ns/user").out for n in names}
+        assert len(spaces) == 1
+        # One leaves, the others stay what they are.
+        user.must("rm", "-f", names[-1])
+        assert user.must("exec", names[0], "readlink", "/proc/self/ns/user").out in spaces
+    finally:
+        user.must("rm", "-f", *names)
+
+
+def test_what_an_image_has_keeps_its_owner_when_it_is_changed(user: OrdinaryUser) -> None:
+    script = "echo more >> /etc/plain; chmod 700 /home/maria; touch /home/maria/new /new"
+    user.must("run", "--name=worker", "box", "sh", "-c", script)
+    user.must("commit", "worker", "changed")
+    found = owners(user, "changed")
+    assert found["home/maria"] == (1000, 1000)
+    assert found["etc/plain"] == found["new"] == found["home/maria/new"] == (0, 0)
+    exported = user.home / "exported.tar"
+    user.must("export", "-o", str(exported), "worker")
+    with tarfile.open(exported) as archive:
+        assert archive.getmember("home/maria").uid == 1000
+        assert archive.getmember("etc/passwd").uid == 0
+    user.must("rm", "worker")
+    assert user.must("fsck").code == 0
+
+
+def test_who_is_given_a_file_owns_it_in_the_image(user: OrdinaryUser) -> None:
+    script = """
+        mkdir /srv && touch /srv/a /srv/b && ln -s a /srv/link
+        chown maria:staff /srv/a && cd /srv && chown 7 b && chown -h 8:9 link; chown 1000:50 /srv
+    """
+    user.must("run", "--name=giver", "box", "sh", "-ec", script)
+    user.must("commit", "giver", "given")
+    user.must("rm", "giver")
+    found = owners(user, "given")
+    assert found["srv"] == found["srv/a"] == (1000, 50)
+    assert found["srv/b"] == (7, 0)
+
+
+def test_a_command_runs_as_another_user(user: OrdinaryUser) -> None:
+    done = user.must("run", "--rm", "-u", "maria", "box", "sh", "-c", "id -u; id -g; id -G")
+    assert done.lines == ["1000", "1000", "1000 50"]
+    script = "su maria -c 'id -u; chown root /home/maria || echo never; id -G'; id -u"
+    done = user.must("run", "--rm", "box", "sh", "-c", script)
+    assert done.lines == ["1000", "never", "1000 50", "0"]
+
+
+def test_volumes_and_folders_of_the_user(user: OrdinaryUser) -> None:
+    user.must("run", "--rm", "-v", "data:/home/maria", "box", "touch", "/home/maria/kept")
+    assert user.must("run", "--rm", "-v", "data:/d", "box", "ls", "/d").out == "kept\n"
+    folder = user.home / "folder"
+    folder.mkdir(exist_ok=True)
+    os.chown(folder, user.uid, user.gid)
+    user.must("run", "--rm", "-v", f"{folder}:/f", "box", "sh", "-c", "echo yes > /f/made")
+    assert (folder / "made").read_text() == "yes\n"
+    assert (folder / "made").stat().st_uid == user.uid
+    user.must("volume", "rm", "data")
+
+
+def test_what_takes_root_is_refused_by_name(user: OrdinaryUser) -> None:
+    assert "unshare" in user.fails(1, "mount", "box").err
+    assert "control groups" in user.fails(125, "run", "--rm", "-m", "64m", "box", "true").err
+    assert user.must("ps", "-aq").out == ""
+    assert user.must("unshare", "id", "-u").out == "0\n"
+    assert user.must("unshare", "sh", "-c", "ls $FASTLAYERS_ROOT/oci-layout").code == 0
+    assert user.fails(127, "unshare", "absent")
+
+
+def test_a_network_of_its_own(user: OrdinaryUser) -> None:
+    done = user.must("run", "--rm", "--network", "none", "box", "ls", "/sys/class/net")
+    assert done.out == "lo\n"
+    user.must("run", "-d", "--name=lonely", "--network=none", "box", "sleep", "60")
+    try:
+        assert "eth" not in user.must("exec", "lonely", "cat", "/proc/net/dev").out
+    finally:
+        user.must("rm", "-f", "lonely")
+
+
+def test_info_tells_what_there_is_and_what_to_change(user: OrdinaryUser) -> None:
+    status = dict(json.loads(user.must("info", "-f", "json").out)["RootlessStatus"])
+    if user.must("run", "--rm", "box", "cat", "/proc/self/uid_map").lines[1:]:
+        assert status["User IDs"] == (
+            f"0 = {user.uid}, 1-{ID_COUNT} = {FIRST_ID}-{FIRST_ID + ID_COUNT - 1}"
+        )
+        assert status["More IDs"].startswith("yes")
+    else:
+        assert status["User IDs"] == f"0 = {user.uid}"
+        assert "/etc/subuid" in status["More IDs"] and "usermod" in status["More IDs"]
+    assert "chown" in status["Limits"]
+
+
+def test_info_explains_where_there_are_no_user_namespaces(single: OrdinaryUser) -> None:
+    forbidden = without(single, "user-namespace")
+    assert "user namespace" in forbidden.fails(125, "run", "--rm", "box", "true").err
+    out = forbidden.must("info").out
+    assert " Rootless: true" in out and "User namespace: no (this machine" in out
+    assert "Storage Driver: none" in out
+
+
+def test_a_store_made_with_other_ids_is_not_touched(ranged: OrdinaryUser) -> None:
+    other = without(ranged, "newuidmap")
+    assert "--root" in other.fails(125, "run", "--rm", "box", "true").err
+    root = CommandLine(ranged.root, "overlay")
+    assert "the host's ids" in root.fails(125, "run", "--rm", "box", "true").err
+    assert ranged.must("run", "--rm", "box", "echo", "fine").out == "fine\n"
+    # More of the same is fine.
+    (ranged.root / "ids").write_text(
+        f"uid 0 {ranged.uid} 1\nuid 1 {FIRST_ID} 10\ngid 0 {ranged.gid} 1\ngid 1 {FIRST_ID} 10\n"
+    )
+    assert ranged.must("run", "--rm", "box", "echo", "fine").out == "fine\n"
+
+
+def test_an_id_that_the_range_lacks_is_named(ranged: OrdinaryUser) -> None:
+    far = Member(b"far", "file", 0o644, 2_000_000, 7)
+    done = ranged.fails(1, "import", "-", "far", stdin=tar_write.plain([far]))
+    assert "far" in done.err and "belongs to 2000000:7" in done.err and "/etc/subuid" in done.err
+    assert "2000000" in ranged.fails(125, "run", "--rm", "-u", "2000000", "box", "true").err
+
+
+def test_with_one_id_any_owner_is_kept(single: OrdinaryUser) -> None:
+    far = Member(b"etc/far", "file", 0o644, 2_000_000, 7)
+    tar = tar_write.plain([*busybox_root.members(), far])
+    single.must("import", "-", "far", stdin=tar)
+    assert single.must("run", "--rm", "far", "stat", "-c", "%u:%g", "/etc/far").out == "0:0\n"
+    assert owners(single, "far")["etc/far"] == (2_000_000, 7)
+    script = "mknod /node c 1 3 && test ! -e /node && mknod /pipe p && test -p /pipe"
+    assert single.must("run", "--rm", "far", "sh", "-c", script).code == 0
+
+
+def test_the_library_says_what_to_call(single: OrdinaryUser) -> None:
+    script = """
+import threading
+from fastlayers import Store, errors, rootless
+try:
+    Store().image("box").run(["true"])
+except errors.UnsupportedError as error:
+    print("rootless.enter()" in str(error))
+stop = threading.Event()
+other = threading.Thread(target=stop.wait)
+other.start()
+try:
+    rootless.enter()
+except errors.InvalidError as error:
+    print("one thread" in str(error))
+stop.set()
+other.join()
+rootless.enter()
+print(Store().image("box").run(["id", "-u"]).text.strip())
+"""
+    done = subprocess.run(
+        single.become(single.python, "-c", script),
+        env=single.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["True", "True", "0"], done.stderr
+
+
+def test_apt_installs_a_package(user: OrdinaryUser, tmp_path: Path) -> None:
+    with debian.base_tar().open("rb") as base:
+        user.must("import", "-", "debian", stdin=base.read())
+    script = "apt-get update && apt-get install -y --no-install-recommends hello && hello"
+    done = user.must("run", "--name=apt", "debian", "sh", "-c", script, seconds=300)
+    assert done.lines[-1] == "Hello, world!"
+    user.must("commit", "apt", "with-hello")
+    user.must("rm", "apt")
+    found = owners(user, "with-hello")
+    assert found["usr/bin/hello"] == (0, 0)
+    assert found["var/lib/apt/lists/partial"][0] > 0  # _apt's, whoever could not be that
+    user.must("rmi", "with-hello", "debian")
