@@ -81,6 +81,7 @@ ExitStatus attend(const ProcessSpec& spec, Log log, const std::function<Newborn(
   status.lost_output = relay_until_end({spec, newborn, signals, raw_mode.get(), log});
   guard.dismiss();
   const sys::ExitState state = sys::reap(newborn.child.pidfd);
+  newborn.emulation.outlive_caller();
   status.signalled = state.signalled;
   status.code = state.signalled ? kSignalBase + state.number : state.number;
   return status;

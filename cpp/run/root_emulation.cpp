@@ -16,6 +16,8 @@
 #include "sys/file.hpp"
 #include "sys/file_system.hpp"
 #include "sys/mount_api.hpp"
+#include "sys/process.hpp"
+#include "sys/stream.hpp"
 
 namespace fastlayers::run {
 
@@ -236,6 +238,19 @@ void RootEmulation::step() {
     // The container must not wait for ever, nor end for that: from now on these calls fail.
     listener_.close();
   }
+}
+
+void RootEmulation::outlive_caller() {
+  if (!listener_ || sys::has_hung_up(listener_.get())) return;
+  const int listener = listener_.get();
+  sys::leave_to_daemon(listener, [this] {
+    while (listener_ && !sys::has_hung_up(listener_.get())) {
+      sys::Watch watches[] = {{listener_.get(), true, false, false}};
+      if (sys::wait_ready(watches, -1) == sys::Wait::ready && !sys::has_hung_up(listener_.get())) {
+        step();
+      }
+    }
+  });
 }
 
 Identity& RootEmulation::identity_of(int thread) {

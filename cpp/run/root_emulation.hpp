@@ -25,6 +25,8 @@ class RootEmulation {
 
   int fd() const { return listener_.get(); }  // -1: nobody asks; readable when somebody does
   void step();                                // it was readable
+  // Leaves it to a process of its own to answer those that live on, as long as any does.
+  void outlive_caller();
 
  private:
   struct Known {

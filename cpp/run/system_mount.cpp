@@ -130,6 +130,11 @@ void copy_devices(int host_fd, int dev_fd) {
                    sys::open_at(dev_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).get());
     } else if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) {
       if (sys::try_open_in_root(dev_fd, name, O_PATH | O_NOFOLLOW)) continue;
+      if (!sys::in_initial_user_namespace()) {
+        sys::open_at(dev_fd, name, O_WRONLY | O_CREAT | O_EXCL, 0666);
+        sys::attach_mount_at(sys::clone_mount_at(entry->get(), "", false).get(), dev_fd, name);
+        continue;
+      }
       sys::make_node_at(dev_fd, name, status.st_mode & S_IFMT, sys::device_major(status),
                         sys::device_minor(status));
       sys::set_owner_at(dev_fd, name, status.st_uid, status.st_gid);

@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "sys/file.hpp"
+#include "sys/signal.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
@@ -137,6 +138,31 @@ Fd sealed_program(Bytes program) {
   const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
   if (::fcntl(file.get(), F_ADD_SEALS, seals) != 0) throw_errno("seal a program in memory");
   return file;
+}
+
+void leave_to_daemon(int keep, const std::function<void()>& work) {
+  const BlockedSignals blocked;
+  const pid_t child = ::fork();
+  if (child < 0) throw_errno("start a process");
+  if (child > 0) {
+    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    return;
+  }
+  ::setsid();
+  if (::fork() != 0) ::_exit(0);
+  const int null = ::open("/dev/null", O_RDWR);
+  for (const int fd : {0, 1, 2}) ::dup2(null, fd);
+  if (keep > 3) ::syscall(SYS_close_range, 3, keep - 1, 0);
+  ::syscall(SYS_close_range, keep + 1, ~0U, 0);
+  if (::chdir("/") == 0) {
+    try {
+      work();
+    } catch (...) {
+      // There is nobody to be told.
+    }
+  }
+  ::_exit(0);
 }
 
 ExitState reap(const Fd& pidfd) {

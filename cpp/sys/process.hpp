@@ -2,6 +2,7 @@
 // which a process is watched, signalled and reaped.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "base/io.hpp"
@@ -43,6 +44,10 @@ std::optional<Child> fork_into(const Fd& leader);
 
 // A program in memory that nobody can change; executed by its descriptor.
 Fd sealed_program(Bytes program);
+
+// Has a process of its own, which has nothing of ours but the descriptor `keep`, do `work`; what
+// that throws ends it. It is nobody's child.
+void leave_to_daemon(int keep, const std::function<void()>& work);
 
 struct ExitState {
   int number = 0;  // exit code, or signal

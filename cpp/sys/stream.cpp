@@ -78,6 +78,12 @@ Wait wait_ready(std::span<Watch> watches, int timeout_ms) {
   return Wait::ready;
 }
 
+bool has_hung_up(int fd) {
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLHUP) != 0 &&
+         (entry.revents & POLLIN) == 0;
+}
+
 std::optional<std::size_t> try_read(int fd, MutableBytes buffer) {
   const auto count = ::read(fd, buffer.data(), buffer.size());
   if (count >= 0) return static_cast<std::size_t>(count);

@@ -33,6 +33,8 @@ enum class Wait { ready, interrupted, timed_out };
 // Waits until one is ready, or a signal has been handled, or the time is over (-1: never).
 Wait wait_ready(std::span<Watch> watches, int timeout_ms);
 
+bool has_hung_up(int fd);  // the other side is gone, and nothing is left to be read
+
 // nullopt: nothing there now. 0: the end (also of a terminal whose other side is gone).
 std::optional<std::size_t> try_read(int fd, MutableBytes buffer);
 

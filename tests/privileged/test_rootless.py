@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,6 +154,30 @@ def test_a_command_runs_as_another_user(user: OrdinaryUser) -> None:
     script = "su maria -c 'id -u; chown root /home/maria || echo never; id -G'; id -u"
     done = user.must("run", "--rm", "box", "sh", "-c", script)
     assert done.lines == ["1000", "never", "1000 50", "0"]
+
+
+def test_what_an_exec_leaves_running_keeps_its_identity(user: OrdinaryUser) -> None:
+    user.must("run", "-d", "--name=host", "box", "sleep", "60")
+    try:
+        late = "sleep 0.5; id -u > /tmp/late.new; mv /tmp/late.new /tmp/late"
+        user.must("exec", "host", "sh", "-c", f"su maria -c '{late}' > /dev/null 2>&1 &")
+        wait = "while ! test -e /tmp/late; do sleep 0.05; done; cat /tmp/late"
+        assert user.must("exec", "host", "sh", "-c", wait, seconds=20).out == "1000\n"
+    finally:
+        user.must("rm", "-f", "host")
+    # Nobody is left who would answer.
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        left = subprocess.run(["pgrep", "-u", str(user.uid), "-r", "DRS"], capture_output=True)
+        if not left.stdout:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"still running: {left.stdout.decode()}")
+
+
+def test_privileged_has_the_devices_of_the_host(user: OrdinaryUser) -> None:
+    done = user.must("run", "--rm", "--privileged", "box", "ls", "/dev")
+    assert {"null", "random", "console", "kmsg"} & set(done.lines) >= {"null", "random", "kmsg"}
 
 
 def test_volumes_and_folders_of_the_user(user: OrdinaryUser) -> None:
