@@ -9,7 +9,7 @@ namespace {
 
 void prepare_chain(const std::string& root, const DiffIds& diff_ids, const std::string& backend) {
   const py::gil_scoped_release release;
-  mount::image_root(layer::ChainStore(root), to_stack(diff_ids), mount::parse_backend(backend));
+  mount::prepare(layer::ChainStore(root), to_stack(diff_ids), mount::parse_backend(backend));
 }
 
 void mount_image(const std::string& root, const DiffIds& diff_ids, const std::string& backend,

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/profile.hpp"
+#include "diff/copied.hpp"
 #include "diff/owner.hpp"
 #include "diff/tree_tar.hpp"
 #include "sys/file.hpp"
@@ -41,13 +44,17 @@ bool root_changed(const table::Table* below, const tree::Found& root) {
 
 class LayerVisitor : public tree::Visitor {
  public:
-  LayerVisitor(const table::Table* below, Sink& out, std::optional<std::int64_t> epoch)
-      : below_(below), tar_(out, epoch) {}
+  LayerVisitor(const table::Table* below, const std::string& upper, Sink& out,
+               std::optional<std::int64_t> epoch)
+      : below_(below), copied_(below, upper), tar_(out, epoch) {}
 
   bool visit(const tree::Found& on_disk) override {
     const tree::Found found = with_owner(below_, on_disk);
     if (found.path.empty()) {
       if (root_changed(below_, found)) tar_.add(found);
+      const table::Entry* lower = find_below(below_, "");
+      if (!copied_.is_copy() || lower == nullptr) return true;
+      for (const std::string& name : copied_.missing(found, *lower)) tar_.add_marker(".wh." + name);
       return true;
     }
     if (found.name.starts_with(".wh.")) {
@@ -56,6 +63,7 @@ class LayerVisitor : public tree::Visitor {
                                           ".wh. mean deletions; rename or remove it");
     }
     const table::Entry* lower = find_below(below_, found.path);
+    if (copied_.is_copy()) return visit_copied(found, lower);
     // A socket cannot be in a layer, but the file it replaced is gone all the same.
     if (is_whiteout(found.status) || S_ISSOCK(found.status.st_mode)) {
       const std::size_t directory = found.path.size() - found.name.size();
@@ -75,17 +83,49 @@ class LayerVisitor : public tree::Visitor {
   void finish() { tar_.finish(); }
 
  private:
+  // As overlayfs has it, the directories that lead to a change are in the layer, too.
+  bool visit_copied(const tree::Found& found, const table::Entry* lower) {
+    while (!unwritten_.empty() && !is_in(found.path, unwritten_.back().path)) unwritten_.pop_back();
+    const bool is_directory_below = lower != nullptr && is_directory(*lower);
+    const bool is_directory_here = S_ISDIR(found.status.st_mode);
+    const auto gone = is_directory_here && is_directory_below ? copied_.missing(found, *lower)
+                                                              : std::vector<std::string>();
+    if (gone.empty() && copied_.is_unchanged(found, lower)) {
+      if (is_directory_here && lower != nullptr) unwritten_.push_back(found);
+      return true;
+    }
+    for (const tree::Found& directory : unwritten_) tar_.add(directory);
+    unwritten_.clear();
+    if (S_ISSOCK(found.status.st_mode)) {
+      const std::size_t directory = found.path.size() - found.name.size();
+      if (lower != nullptr) tar_.add_marker(found.path.substr(0, directory) + ".wh." + found.name);
+      return false;
+    }
+    tar_.add(found);
+    for (const std::string& name : gone) tar_.add_marker(found.path + "/.wh." + name);
+    return true;
+  }
+
+  static bool is_in(const std::string& path, const std::string& directory) {
+    return path.size() > directory.size() && path.starts_with(directory) &&
+           path[directory.size()] == '/';
+  }
+
   const table::Table* below_;
+  Copied copied_;
+  std::vector<tree::Found> unwritten_;  // directories on the way that are as they were
   TreeTar tar_;
 };
 
 class ChangeVisitor : public tree::Visitor {
  public:
-  explicit ChangeVisitor(const table::Table* below) : below_(below) {}
+  ChangeVisitor(const table::Table* below, const std::string& upper)
+      : below_(below), copied_(below, upper) {}
 
   bool visit(const tree::Found& found) override {
-    if (found.path.empty()) return true;
     const table::Entry* lower = find_below(below_, found.path);
+    if (copied_.is_copy()) return visit_copied(found, lower);
+    if (found.path.empty()) return true;
     if (is_whiteout(found.status)) {
       if (lower != nullptr) changes.push_back({ChangeKind::deleted, "/" + found.path});
       return false;
@@ -102,6 +142,32 @@ class ChangeVisitor : public tree::Visitor {
   std::vector<Change> changes;
 
  private:
+  bool visit_copied(const tree::Found& found, const table::Entry* lower) {
+    while (!unlisted_.empty() && !found.path.starts_with(unlisted_.back() + "/")) {
+      unlisted_.pop_back();
+    }
+    const bool is_directory_here = S_ISDIR(found.status.st_mode);
+    const auto gone = is_directory_here && lower != nullptr && is_directory(*lower)
+                          ? copied_.missing(found, *lower)
+                          : std::vector<std::string>();
+    if (found.path.empty()) {
+      for (const auto& name : gone) changes.push_back({ChangeKind::deleted, "/" + name});
+      return true;
+    }
+    if (gone.empty() && copied_.is_unchanged(found, lower)) {
+      if (is_directory_here && lower != nullptr) unlisted_.push_back(found.path);
+      return true;
+    }
+    for (const auto& path : unlisted_) changes.push_back({ChangeKind::changed, "/" + path});
+    unlisted_.clear();
+    changes.push_back(
+        {lower != nullptr ? ChangeKind::changed : ChangeKind::added, "/" + found.path});
+    for (const auto& name : gone) {
+      changes.push_back({ChangeKind::deleted, "/" + found.path + "/" + name});
+    }
+    return true;
+  }
+
   // Children that an opaque directory hides and that were not made anew.
   void list_hidden(const tree::Found& found, const table::Entry& lower) {
     const auto directory = static_cast<std::size_t>(&lower - below_->entries().data());
@@ -117,6 +183,8 @@ class ChangeVisitor : public tree::Visitor {
   }
 
   const table::Table* below_;
+  Copied copied_;
+  std::vector<std::string> unlisted_;
 };
 
 class SizeVisitor : public tree::Visitor {
@@ -155,14 +223,14 @@ sys::Fd open_tree(const std::string& path) { return sys::open(path, O_RDONLY | O
 void write_layer(const table::Table* below, const std::string& upper, Sink& out,
                  std::optional<std::int64_t> epoch) {
   const ProfileTimer timer(ProfilePart::walk);
-  LayerVisitor visitor(below, out, epoch);
+  LayerVisitor visitor(below, upper, out, epoch);
   tree::walk(open_tree(upper).get(), visitor);
   visitor.finish();
 }
 
 std::vector<Change> list_changes(const table::Table* below, const std::string& upper) {
   const ProfileTimer timer(ProfilePart::walk);
-  ChangeVisitor visitor(below);
+  ChangeVisitor visitor(below, upper);
   tree::walk(open_tree(upper).get(), visitor);
   std::sort(visitor.changes.begin(), visitor.changes.end(), [](const Change& a, const Change& b) {
     return table::compare_paths(a.path, b.path) < 0;

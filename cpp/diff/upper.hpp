@@ -2,7 +2,8 @@
 //
 // `below` is the merged table of the image's stack (nullptr: an empty image). The upper is an
 // overlayfs upper directory: character devices 0:0 delete, sys::opaque_attribute() hides.
-// Owners are the true ones (owner.hpp).
+// In one that began as a copy of the image what differs from it counts (copied.hpp). Owners are the
+// true ones (owner.hpp).
 #pragma once
 
 #include <cstdint>

@@ -239,8 +239,12 @@ std::vector<ErofsPart> ChainStore::erofs_parts(const Stack& stack) const {
 RootOwner ChainStore::root_owner(const Stack& stack) const {
   const digest::ChainId id = top_id(stack);
   if (const auto plan = find_plan(id)) return plan->root;
-  const struct stat status =
-      sys::stat_fd(sys::open(directory(id) + "/tree", O_RDONLY | O_DIRECTORY).get());
+  const auto tree = sys::try_open(directory(id) + "/tree", O_RDONLY | O_DIRECTORY);
+  if (!tree) {
+    const table::Table table = merged(stack);
+    return {table[0].mode, table[0].uid, table[0].gid};
+  }
+  const struct stat status = sys::stat_fd(tree->get());
   return {status.st_mode & 07777, status.st_uid, status.st_gid};
 }
 
@@ -257,28 +261,52 @@ void ChainStore::build_tree(const Stack& stack, std::size_t depth) const {
   sys::make_dirs(directory(ids[depth - 1]), 0755);
   const std::string temporary = sys::unique_name(target + ".tmp-");
   try {
-    sys::make_dirs(temporary, 0700);
-    const sys::Fd root = sys::open(temporary, O_RDONLY | O_DIRECTORY);
-    // All descriptors are opened before the threads start, so that the map is only read by them.
-    std::map<std::pair<std::uint32_t, bool>, sys::Fd> files;
-    for (const table::Entry& e : delta.entries()) {
-      if (e.kind != table::Kind::file || e.size == 0) continue;
-      const bool side = (e.flags & table::kSide) != 0;
-      auto& file = files[{e.layer, side}];
-      if (!file) file = sys::open(device_path(delta, e.layer, side), O_RDONLY);
-    }
-    tree::write_tree(delta, root.get(),
-                     [&files](std::uint32_t layer, bool side) {
-                       return files.at({layer, side}).get();
-                     },
-                     {});
-    sys::sync_file_system(root.get());
+    write_directory(delta, temporary, true);
+    sys::sync_file_system(sys::open(temporary, O_RDONLY | O_DIRECTORY).get());
     sys::rename(temporary, target);
   } catch (Error& error) {
     sys::remove_tree(temporary);
     error.add_context("layer " + stack[depth - 1].str());
     throw;
   }
+}
+
+void ChainStore::write_directory(const table::Table& table, const std::string& path,
+                                 bool overlay_marks) const {
+  sys::make_dirs(path, 0700);
+  const sys::Fd root = sys::open(path, O_RDONLY | O_DIRECTORY);
+  // All descriptors are opened before the threads start, so that the map is only read by them.
+  std::map<std::pair<std::uint32_t, bool>, sys::Fd> files;
+  for (const table::Entry& e : table.entries()) {
+    if (e.kind != table::Kind::file || e.size == 0) continue;
+    const bool side = (e.flags & table::kSide) != 0;
+    auto& file = files[{e.layer, side}];
+    if (!file) file = sys::open(device_path(table, e.layer, side), O_RDONLY);
+  }
+  tree::WriteOptions options;
+  options.overlay_marks = overlay_marks;
+  const auto data = [&files](std::uint32_t layer, bool side) {
+    return files.at({layer, side}).get();
+  };
+  tree::write_tree(table, root.get(), data, options);
+}
+
+std::string ChainStore::whole_directory(const Stack& stack) const {
+  const std::string chain = directory(top_id(stack));
+  const std::string target = chain + "/whole";
+  if (sys::exists(target)) return target;
+  const table::Table table = merged(stack);
+  sys::make_dirs(chain, 0755);
+  const std::string temporary = sys::unique_name(target + ".tmp-");
+  try {
+    write_directory(table, temporary, false);
+    sys::sync_file_system(sys::open(temporary, O_RDONLY | O_DIRECTORY).get());
+    if (!sys::try_rename(temporary, target)) sys::remove_tree(temporary);
+  } catch (const Error&) {
+    sys::remove_tree(temporary);
+    throw;
+  }
+  return target;
 }
 
 std::vector<std::string> ChainStore::directories(const Stack& stack) const {

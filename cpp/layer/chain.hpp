@@ -55,6 +55,11 @@ class ChainStore {
   // Base first; built when missing.
   std::vector<ErofsPart> erofs_parts(const Stack& stack) const;
   std::vector<std::string> directories(const Stack& stack) const;
+  // One directory with all of it; built when missing.
+  std::string whole_directory(const Stack& stack) const;
+  // Writes a resolved table, of layers that are here, as a new directory (tree/tree_writer.hpp).
+  void write_directory(const table::Table& table, const std::string& path,
+                       bool overlay_marks) const;
   // Of a stack that has been built for one backend or the other; reads no table.
   RootOwner root_owner(const Stack& stack) const;
   // The folder with missing mount points; "" when the image has them all.

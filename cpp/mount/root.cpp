@@ -20,8 +20,10 @@ namespace {
 constexpr std::size_t kMaxLowers = 500;  // OVL_MAX_STACK
 
 void check(const Root& plan) {
-  if (plan.lowers.empty()) throw Error(ErrorKind::invalid, "a root needs at least one lower");
-  if (plan.upper.empty() != plan.work.empty()) {
+  if (plan.lowers.empty() && plan.upper.empty()) {
+    throw Error(ErrorKind::invalid, "a root needs at least one lower");
+  }
+  if (!plan.lowers.empty() && plan.upper.empty() != plan.work.empty()) {
     throw Error(ErrorKind::invalid, "a root has an upper and a work directory, or neither");
   }
   if (plan.lowers.size() > kMaxLowers) {
@@ -31,9 +33,17 @@ void check(const Root& plan) {
   }
 }
 
-bool is_overlay(const Root& plan) { return plan.lowers.size() > 1 || !plan.upper.empty(); }
+bool is_overlay(const Root& plan) {
+  return plan.lowers.size() > 1 || (!plan.upper.empty() && !plan.lowers.empty());
+}
 
-sys::Fd mount_single(const Lower& lower) {
+sys::Fd mount_single(const Root& plan) {
+  if (plan.lowers.empty()) {
+    sys::Fd mount = sys::clone_mount(plan.upper);
+    if (plan.read_only) sys::restrict_mount(mount.get());
+    return mount;
+  }
+  const Lower& lower = plan.lowers.front();
   if (const auto* index = std::get_if<ErofsIndex>(&lower)) return mount_index(*index);
   sys::Fd mount = sys::clone_mount(std::get<Directory>(lower).path);
   sys::restrict_mount(mount.get());
@@ -85,7 +95,7 @@ sys::Fd mount_plan(const Root& plan, MountAttached mount_attached) {
   static std::atomic<bool> takes_detached{true};
   static std::atomic<bool> takes_append{true};
   check(plan);
-  if (!is_overlay(plan)) return mount_single(plan.lowers.front());
+  if (!is_overlay(plan)) return mount_single(plan);
   const bool may_append = takes_append && !sys::is_forbidden("overlay-append");
   if (takes_detached && may_append) {
     try {

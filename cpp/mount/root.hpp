@@ -25,7 +25,7 @@ struct ErofsIndex {
 using Lower = std::variant<Directory, ErofsIndex>;
 
 struct Root {
-  std::vector<Lower> lowers;  // base first
+  std::vector<Lower> lowers;  // base first; none: the upper alone is the root
   std::string upper;          // empty: read-only
   std::string work;           // needed with an upper; on the same file system
   bool read_only = false;     // with an upper: the mount is read-only all the same
@@ -36,13 +36,13 @@ struct Root {
 
 // Mounts `plan` and returns the detached mount (fsmount(2)); when the descriptor is closed
 // without move_to() having been called, everything is gone. A single ErofsIndex without an
-// upper is mounted as such, a single Directory without an upper is a read-only bind, all else is
-// overlayfs (redirect_dir=nofollow, metacopy=off, index=off, lowers by "lowerdir+"; never more than
-// 500; userxattr inside a user namespace). EROFS lowers of an overlay are passed as detached
-// mounts, or, before Linux 6.15, mounted in a private mount namespace of a helper thread. They live
-// exactly as long as the overlay. The caller's namespace never sees them. Loop devices are
-// read-only, autoclear, and thus end with the mount. Throws Error: system, unsupported (message
-// says what the kernel refused and which backend works).
+// upper is mounted as such, a single Directory without an upper is a read-only bind, an upper
+// without lowers a bind, all else is overlayfs (redirect_dir=nofollow, metacopy=off, index=off,
+// lowers by "lowerdir+"; never more than 500; userxattr inside a user namespace). EROFS lowers of
+// an overlay are passed as detached mounts, or, before Linux 6.15, mounted in a private mount
+// namespace of a helper thread. They live exactly as long as the overlay. The caller's namespace
+// never sees them. Loop devices are read-only, autoclear, and thus end with the mount. Throws
+// Error: system, unsupported (message says what the kernel refused and which backend works).
 sys::Fd attach(const Root& plan);
 
 // attach() for a caller that already is in a mount namespace of its own, from which nothing

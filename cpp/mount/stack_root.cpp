@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/profile.hpp"
+#include "mount/copied_root.hpp"
 
 namespace fastlayers::mount {
 
@@ -9,12 +10,17 @@ Backend parse_backend(const std::string& name) {
   if (name == "erofs") return Backend::erofs;
   if (name == "erofs-loop") return Backend::erofs_loop;
   if (name == "overlay") return Backend::overlay;
-  throw Error(ErrorKind::invalid, "unknown backend " + name + ": use erofs or overlay");
+  if (name == "copy") return Backend::copy;
+  throw Error(ErrorKind::invalid, "unknown backend " + name + ": use erofs, overlay or copy");
 }
 
 Root image_root(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend) {
   Root root;
   root.read_only = true;
+  if (backend == Backend::copy) {
+    root.lowers.push_back(Directory{chains.whole_directory(stack)});
+    return root;
+  }
   if (backend == Backend::overlay) {
     for (auto& path : chains.directories(stack)) root.lowers.push_back(Directory{std::move(path)});
     return root;
@@ -26,9 +32,25 @@ Root image_root(const layer::ChainStore& chains, const layer::Stack& stack, Back
   return root;
 }
 
+void prepare(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend) {
+  if (backend == Backend::copy) {
+    chains.merged(stack);
+  } else {
+    image_root(chains, stack, backend);
+  }
+}
+
 Root container_root(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend,
                     const std::string& directory, bool read_only) {
   const ProfileTimer timer(ProfilePart::start);
+  if (backend == Backend::copy) {
+    copy_root(chains, stack, directory);
+    Root copy;
+    copy.upper = directory + "/upper";
+    copy.read_only = read_only;
+    return copy;
+  }
+  refuse_copied_root(directory);
   Root root = image_root(chains, stack, backend);
   if (std::string init = chains.init_directory(stack); !init.empty()) {
     root.lowers.push_back(Directory{std::move(init)});

@@ -8,13 +8,16 @@
 
 namespace fastlayers::mount {
 
-enum class Backend { erofs, erofs_loop, overlay };
+enum class Backend { erofs, erofs_loop, overlay, copy };
 
-// "erofs", "erofs-loop" or "overlay"; anything else is Error(invalid).
+// "erofs", "erofs-loop", "overlay" or "copy"; anything else is Error(invalid).
 Backend parse_backend(const std::string& name);
 
 // The lowers of the bare stack, built when missing; read-only.
 Root image_root(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend);
+
+// Builds what container_root() needs.
+void prepare(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend);
 
 // The same with missing mount points in front and the upper and work folders of a container.
 Root container_root(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend,

@@ -14,8 +14,6 @@
 #include "seccomp/profile.hpp"
 #include "seccomp/syscall_table.hpp"
 #include "sys/file.hpp"
-#include "sys/file_system.hpp"
-#include "sys/mount_api.hpp"
 #include "sys/process.hpp"
 #include "sys/stream.hpp"
 
@@ -196,7 +194,8 @@ int give_away(const sys::Fd& listener, const sys::WaitingCall& call, Call kind, 
     const auto file = open_given(call, kind);
     if (!file) return errno;
     if (!sys::still_waits(listener, call)) return 0;
-    if (sys::file_system_name(sys::fd_path(file->get())) != "overlayfs") return 0;
+    const auto root = sys::try_open("/proc/" + std::to_string(call.thread) + "/root", O_PATH);
+    if (!root || sys::stat_fd(root->get()).st_dev != sys::stat_fd(file->get()).st_dev) return 0;
     diff::note_owner(file->get(), uid, gid);
   } catch (const Error& error) {
     return error.errno_value() == 0 ? EIO : error.errno_value();

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from fastlayers import _core
 from fastlayers.errors import CorruptError, FastlayersError, InvalidError, UnsupportedError
 from fastlayers.host import read_file, write_file
 from fastlayers.oci import fields
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     Answers = dict[str, tuple[bool, str]]
 
 # What --backend and FASTLAYERS_BACKEND take. "erofs-loop" is erofs, always through loop devices.
-NAMES = ("erofs", "erofs-loop", "overlay")
+NAMES = ("erofs", "erofs-loop", "overlay", "copy")
 _ANSWERS = ("erofs_file", "erofs_loop", "overlay")
 _FILE = "probe.json"
 
 
 class Backend(Frozen):
-    """A backend that works here. `name` is "erofs" or "overlay", `mount_name` the word the core
-    knows it by (with loop devices "erofs-loop"), `reason` a sentence for people."""
+    """A backend that works here. `name` is "erofs", "overlay" or "copy", `mount_name` the word the
+    core knows it by (with loop devices "erofs-loop"), `reason` a sentence for people."""
 
     __slots__ = ("mount_name", "name", "reason")
 
@@ -45,13 +46,19 @@ def choose(root: str, wanted: str, chosen_by: str) -> Backend:
     UnsupportedError says what the kernel refused.
     """
     if wanted and wanted not in NAMES:
-        raise InvalidError(f"unknown backend {wanted[:40]!r} ({chosen_by}): use erofs or overlay")
+        raise InvalidError(
+            f"unknown backend {wanted[:40]!r} ({chosen_by}): use erofs, overlay or copy"
+        )
     answers = probe(root)
     overlay, why_not = answers["overlay"]
+    if wanted == "copy":
+        return Backend("copy", f"chosen by {chosen_by}")
+    if not overlay and not wanted and not _core.in_initial_user_namespace():
+        return Backend("copy", f"every container has a copy, because of overlayfs: {why_not}")
     if not overlay:
         raise UnsupportedError(
             f"overlayfs does not work in {root}: {why_not}. Containers need it: "
-            "use a --root on another file system, or run as root"
+            "use a --root on another file system, or --backend copy"
         )
     if wanted:
         return _explicit(root, wanted, chosen_by, answers)
@@ -94,8 +101,6 @@ def probe(root: str) -> Answers:
     known = _read(path, circumstances)
     if known is not None:
         return known
-    from fastlayers import _core
-
     answers = _core.probe(root)
     document: Json = {
         "circumstances": circumstances,

@@ -135,6 +135,32 @@ def test_what_an_image_has_keeps_its_owner_when_it_is_changed(user: OrdinaryUser
     assert user.must("fsck").code == 0
 
 
+def test_where_overlayfs_is_forbidden_containers_have_copies(user: OrdinaryUser) -> None:
+    other = without(user, "overlay")
+    assert other.must("info", "-f", "{{.Driver}}").out == "copy\n"
+    script = """
+        echo more >> /etc/plain; rm /etc/group; mv /home/maria /home/moved; mkdir /new
+        touch /new/file; chown maria /new/file
+    """
+    other.must("run", "--name=copied", "box", "sh", "-ec", script)
+    assert other.must("diff", "copied").lines == [
+        "C /etc", "D /etc/group", "C /etc/plain", "C /home", "D /home/maria", "A /home/moved",
+        "A /new", "A /new/file",
+    ]  # fmt: skip
+    other.must("commit", "copied", "of-copy")
+    assert owners(other, "of-copy")["new/file"] == (1000, 0)
+    # Made on a copy, it is an image as others are.
+    done = user.must("run", "--rm", "of-copy", "sh", "-c", "tail -n1 /etc/plain; ls /home /new")
+    assert done.lines == ["more", "/home:", "moved", "", "/new:", "file"]
+    # What one backend has begun no other goes on with.
+    assert "--backend copy" in user.fails(1, "start", "copied").err
+    user.must("run", "--name=laid", "box", "touch", "/here")
+    assert "--backend overlay" in other.fails(1, "start", "laid").err
+    assert user.must("diff", "laid").lines == ["A /here"]
+    user.must("rm", "copied", "laid")
+    user.must("rmi", "of-copy")
+
+
 def test_who_is_given_a_file_owns_it_in_the_image(user: OrdinaryUser) -> None:
     script = """
         mkdir /srv && touch /srv/a /srv/b && ln -s a /srv/link

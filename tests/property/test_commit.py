@@ -49,7 +49,7 @@ def _committed_tar(root: str, diff_id: str) -> bytes:
     return Path(_core.blob_path(root, diff_id)).read_bytes()
 
 
-@pytest.mark.parametrize("backend", engine.STACKINGS)
+@pytest.mark.parametrize("backend", [*engine.STACKINGS, "copy"])
 @examples(15)
 @given(strategies.stacks(max_layers=2, max_entries=8), strategies.edits())
 def test_commit_keeps_what_was_done(
@@ -94,7 +94,7 @@ def _check_canonical(tar: bytes) -> None:
         seen.add(path)
 
 
-@pytest.mark.parametrize("backend", engine.BACKENDS)
+@pytest.mark.parametrize("backend", [*engine.BACKENDS, "copy"])
 @examples(10)
 @given(strategies.plain_trees(), strategies.edits())
 def test_diff_names_what_changed(

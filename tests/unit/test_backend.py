@@ -55,6 +55,19 @@ def test_the_best_that_works_is_chosen(kernel: Kernel, tmp_path: Path) -> None:
     assert "no loops" in overlay.reason
 
 
+def test_in_a_user_namespace_a_copy_serves_where_overlayfs_does_not(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.refuse(erofs_file="no", erofs_loop="no", overlay="forbidden here")
+    with pytest.raises(UnsupportedError, match="--backend copy"):
+        choose(str(tmp_path), "", "")
+    assert choose(str(tmp_path), "copy", "--backend").mount_name == "copy"
+    monkeypatch.setattr(_core, "in_initial_user_namespace", lambda: False)
+    copy = choose(str(tmp_path), "", "")
+    assert (copy.name, copy.mount_name) == ("copy", "copy")
+    assert "forbidden here" in copy.reason
+
+
 def test_what_was_asked_for_is_used_or_refused(kernel: Kernel, tmp_path: Path) -> None:
     root = str(tmp_path)
     assert choose(root, "overlay", "--backend").reason == "chosen by --backend"

@@ -34,7 +34,7 @@ PROFILE = flags.Flag(
     bare="text",
 )
 GLOBAL_FLAGS = (
-    flags.Flag("backend", "", "string", "How layers are mounted: erofs or overlay"),
+    flags.Flag("backend", "", "string", "How layers are mounted: erofs, overlay or copy"),
     PROFILE,
     flags.Flag("root", "", "string", "Folder of the store (overrides FASTLAYERS_ROOT)"),
     flags.Flag("version", "v", "bool", "Print version information and quit"),
