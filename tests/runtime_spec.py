@@ -41,6 +41,8 @@ _action = _matches("SCMP_ACT_(KILL|KILL_PROCESS|KILL_THREAD|TRAP|ERRNO|TRACE|ALL
 CONFIG: dict[str, Any] = {
     "ociVersion!": _matches(r"1\.[0-2]\.\d+"),
     "hostname": _text,
+    "domainname": _text,
+    "annotations": {"a": _text},
     "root!": {"path!": _text, "readonly": _flag},
     "process!": {
         "terminal": _flag,
@@ -48,6 +50,14 @@ CONFIG: dict[str, Any] = {
         "args!": [_text],
         "env": [_matches(r"(?s)[^=]+=.*")],
         "noNewPrivileges": _flag,
+        "oomScoreAdj": _number(-1000, 1000),
+        "rlimits": [
+            {
+                "type!": _matches("RLIMIT_[A-Z]+"),
+                "soft!": _number(0, UINT64),
+                "hard!": _number(0, UINT64),
+            }
+        ],
         "user!": {
             "uid!": _number(0, UINT32),
             "gid!": _number(0, UINT32),
@@ -63,6 +73,7 @@ CONFIG: dict[str, Any] = {
     "mounts": [{"destination!": _path, "type": _text, "source": _text, "options": [_text]}],
     "linux": {
         "cgroupsPath": _path,
+        "sysctl": {"net.ipv4.ip_forward": _text},
         "namespaces": [
             {
                 "type!": _one_of("pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"),
@@ -92,12 +103,19 @@ CONFIG: dict[str, Any] = {
                     "access": _matches("[rwm]+"),
                 }
             ],
-            "memory": {"limit": _number(-1, UINT64), "swap": _number(-1, UINT64)},
+            "memory": {
+                "limit": _number(-1, UINT64),
+                "swap": _number(-1, UINT64),
+                "reservation": _number(-1, UINT64),
+                "disableOOMKiller": _flag,
+            },
+            "blockIO": {"weight": _number(10, 1000)},
             "cpu": {
                 "shares": _number(2, 262144),
                 "quota": _number(1000, UINT64),
                 "period": _number(1000, 1_000_000),
                 "cpus": _matches(r"[0-9,\-]+"),
+                "mems": _matches(r"[0-9,\-]+"),
             },
             "pids": {"limit!": _number(1, UINT64)},
         },

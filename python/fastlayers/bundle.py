@@ -4,7 +4,8 @@
     rootfs        the root, mounted until it is unmounted: a container's own, so what is changed in
                   it is the container's; of an image a new one, whose changes lie in `upper`
 
-A bundle of an image also holds the files that a container's directory in the store would hold.
+A bundle of an image also holds the files that a container's directory in the store would hold, and
+its volumes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from fastlayers.oci_bundle import Account, bundle_config, config_text, refuse_wh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastlayers.container_mount import Mount
     from fastlayers.image import Image
     from fastlayers.lock import FileLock
     from fastlayers.mounted import Mounted
@@ -51,19 +55,28 @@ def bundle_image(image: Image, directory: str) -> Mounted:
     store = image.store
     with _Folder(directory) as folder, store.working():
         store.prepare_chain(image.config.diff_ids, image.digest)
-        record = new_record(image, ContainerOptions(), "", needs_command=True)
+        record, mounts = new_record(image, ContainerOptions(), "", needs_command=True)
         record["name"] = os.path.basename(folder.path)
+        # Its volumes lie in the bundle, too.
+        record["config"] = {**image.config.runtime.to_json(), "Volumes": None}
+        binds = [_own_volume(mount, number, folder) for number, mount in enumerate(mounts)]
         # It lives in the bundle instead of the store, which knows nothing of it.
         container = Container(store, folder.path, record)
         fill_directory(
             folder.path, _core.root_owner(store.root, list(container.diff_ids)), merged=_ROOT
         )
-        config = _config(container)
+        config = _config(container, binds)
         write_file(folder.config, config, sync=False)
         return mount_bundle(container, folder.root, {"manifest": image.digest}, None)
 
 
-def _config(container: Container) -> bytes:
+def _own_volume(mount: Mount, number: int, folder: _Folder) -> tuple[str, str, bool, bool]:
+    path = os.path.join(folder.path, "volumes", str(number))
+    make_directory(path)
+    return path, mount.target, mount.read_only, mount.copy_up
+
+
+def _config(container: Container, binds: Sequence[tuple[str, str, bool, bool]] = ()) -> bytes:
     refuse_what_it_cannot(container.options)
     store = container.store
     with store.gc_lock(exclusive=False):
@@ -71,6 +84,7 @@ def _config(container: Container) -> bytes:
         streams = Streams(interactive=container.interactive)
         spec = launch_spec(container, container.runtime, container.command, streams)
         spec.discard = False
+        spec.binds = [*spec.binds, *binds]
         if spec.images:
             raise UnsupportedError(
                 f"container {container.name} has images mounted, which would have to stay mounted "

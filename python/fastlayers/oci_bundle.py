@@ -8,11 +8,12 @@ import stat
 
 from fastlayers import capabilities, confinement
 from fastlayers.errors import InvalidError, UnsupportedError
+from fastlayers.kernel_option import parse_sysctl, parse_ulimit
 from fastlayers.oci import fields, seccomp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fastlayers import _core
     from fastlayers.container_options import ContainerOptions
@@ -25,13 +26,16 @@ VERSION = "1.1.0"
 # refused: it must not be without effect.
 _OPTIONS = frozenset(
     (
-        "add_hosts", "auto_remove", "cap_add", "cap_drop", "command", "dns", "dns_options",
-        "dns_search", "entrypoint", "env", "hostname", "interactive", "labels", "limits", "mounts",
-        "name", "network", "privileged", "read_only", "runtime", "security_opt", "shm_size",
-        "tmpfs", "tty", "user", "volumes", "workdir",
+        "add_hosts", "annotations", "auto_remove", "cap_add", "cap_drop", "command", "detached",
+        "dns", "dns_options", "dns_search", "domainname", "entrypoint", "env", "group_add",
+        "hostname", "interactive", "labels", "limits", "mounts", "name", "network",
+        "no_healthcheck", "oom_score_adj", "privileged", "read_only", "runtime", "security_opt",
+        "shm_size", "stop_signal", "stop_timeout", "sysctls", "tmpfs", "tty", "ulimits", "user",
+        "volumes", "workdir",
     )
 )  # fmt: skip
 _PERIOD_US = 100_000
+_UNLIMITED = (1 << 64) - 1
 _FILE_MASK = 0o022
 _BARE = ["nosuid", "noexec", "nodev"]
 _GENERATED = ("resolv.conf", "hosts", "hostname")
@@ -98,28 +102,37 @@ def bundle_config(
         "maskedPaths": list(confinement.MASKED_PATHS) if hidden else [],
         "readonlyPaths": list(confinement.READ_ONLY_PATHS) if hidden else [],
     }
+    if options.sysctls:
+        linux["sysctl"] = dict(parse_sysctl(text) for text in options.sysctls)
     if options.privileged:
         linux["devices"] = list(_devices("/dev"))
     if profile != "unconfined" and not (options.privileged and not profile):
         linux["seccomp"] = _seccomp(profile, of_container)
+    process: Json = {
+        "terminal": spec.tty,
+        "user": {
+            "uid": account.uid,
+            "gid": account.gid,
+            "umask": _FILE_MASK,
+            "additionalGids": account.groups,
+        },
+        "args": spec.argv,
+        "env": account.environment,
+        "cwd": spec.cwd,
+        "capabilities": {"bounding": names, "effective": own, "permitted": own},
+        "noNewPrivileges": no_new_privileges,
+    }
+    if options.ulimits:
+        process["rlimits"] = list(_rlimits(options.ulimits))
+    if options.oom_score_adj:
+        process["oomScoreAdj"] = options.oom_score_adj
     return {
         "ociVersion": VERSION,
-        "process": {
-            "terminal": spec.tty,
-            "user": {
-                "uid": account.uid,
-                "gid": account.gid,
-                "umask": _FILE_MASK,
-                "additionalGids": account.groups,
-            },
-            "args": spec.argv,
-            "env": account.environment,
-            "cwd": spec.cwd,
-            "capabilities": {"bounding": names, "effective": own, "permitted": own},
-            "noNewPrivileges": no_new_privileges,
-        },
+        "process": process,
         "root": {"path": root, "readonly": options.read_only},
         "hostname": spec.hostname,
+        **({"domainname": options.domainname} if options.domainname else {}),
+        **({"annotations": dict(options.annotations)} if options.annotations else {}),
         "mounts": [
             *_system_mounts(options.privileged, spec.shm_bytes),
             *_mounts(container, spec, images),
@@ -227,6 +240,16 @@ def _is_harmless_device(path: str) -> bool:
     return stat.S_ISCHR(status.st_mode) and number in _HARMLESS
 
 
+def _rlimits(texts: Sequence[str]) -> Iterator[Json]:
+    """Of two for one resource the later: the specification allows one."""
+    for name, (soft, hard) in {name: limits for name, *limits in map(parse_ulimit, texts)}.items():
+        yield {
+            "type": f"RLIMIT_{name.upper()}",
+            "soft": soft & _UNLIMITED,
+            "hard": hard & _UNLIMITED,
+        }
+
+
 def _resources(limits: Limits, privileged: bool) -> Json:
     rules: list[Json] = [{"allow": privileged, "access": "rwm"}]
     if not privileged:
@@ -234,12 +257,22 @@ def _resources(limits: Limits, privileged: bool) -> Json:
             rule: Json = {"allow": True, "type": "c", "major": major, "access": "rwm"}
             rules.append(rule if minor is None else {**rule, "minor": minor})
     resources: Json = {"devices": rules}
+    memory: Json = {}
     if limits.memory:
-        memory: Json = {"limit": limits.memory}
+        memory["limit"] = limits.memory
         if limits.memory_swap or _swap_is_counted():
             memory["swap"] = limits.memory_and_swap
+    if limits.memory_reservation:
+        memory["reservation"] = limits.memory_reservation
+    if limits.oom_kill_disable:
+        memory["disableOOMKiller"] = True
+    if memory:
         resources["memory"] = memory
     cpu: Json = {}
+    if limits.cpu_period:
+        cpu["period"] = limits.cpu_period
+    if limits.cpu_quota:
+        cpu["quota"] = limits.cpu_quota
     if limits.nano_cpus:
         cpu["quota"] = limits.nano_cpus * _PERIOD_US // 1_000_000_000
         cpu["period"] = _PERIOD_US
@@ -247,6 +280,10 @@ def _resources(limits: Limits, privileged: bool) -> Json:
         cpu["shares"] = limits.cpu_shares
     if limits.cpuset_cpus:
         cpu["cpus"] = limits.cpuset_cpus
+    if limits.cpuset_mems:
+        cpu["mems"] = limits.cpuset_mems
+    if limits.blkio_weight:
+        resources["blockIO"] = {"weight": limits.blkio_weight}
     if cpu:
         resources["cpu"] = cpu
     if limits.pids:

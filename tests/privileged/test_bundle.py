@@ -58,6 +58,9 @@ def test_an_image_as_a_bundle(shell: CommandLine, runtime: str, tmp_path: Path) 
         assert (folder / "upper/new").read_text() == "new\n"
         assert not (folder / "rootfs/home").exists()
         assert not (folder / "rootfs/etc/x").exists()  # that is in the volume
+        assert (folder / "volumes/0/x").read_text() == "x\n"
+        assert (folder / "volumes/0/plain").read_text() == "text\n"
+        assert shell.must("volume", "ls", "-q").out == ""
         # The image's layers stay while they are mounted.
         shell.must("rmi", "ready")
         assert run_bundle(runtime, folder) == (0, "")

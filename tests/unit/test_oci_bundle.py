@@ -150,6 +150,46 @@ def test_limits(tmp_path: Path) -> None:
     assert resources["pids"] == {"limit": 9}
 
 
+def test_the_rarer_limits(tmp_path: Path) -> None:
+    limits = Limits(
+        memory_reservation=8 << 20,
+        oom_kill_disable=True,
+        cpu_period=20_000,
+        cpu_quota=5_000,
+        cpuset_mems="0",
+        blkio_weight=300,
+    )
+    config = config_of(tmp_path, limits=limits)
+    assert violations(config) == []
+    resources = config["linux"]["resources"]
+    assert resources["memory"] == {"reservation": 8 << 20, "disableOOMKiller": True}
+    assert resources["cpu"] == {"quota": 5_000, "period": 20_000, "mems": "0"}
+    assert resources["blockIO"] == {"weight": 300}
+
+
+def test_settings_of_the_kernel(tmp_path: Path) -> None:
+    config = config_of(
+        tmp_path,
+        ulimits=["nofile=10:20", "core=-1", "nofile=30"],
+        oom_score_adj=7,
+        sysctls=["net.ipv4.ip_forward=1"],
+        network="none",
+        domainname="here.example",
+        annotations={"a": "b"},
+    )
+    assert violations(config) == []
+    assert config["process"]["rlimits"] == [
+        {"type": "RLIMIT_NOFILE", "soft": 30, "hard": 30},
+        {"type": "RLIMIT_CORE", "soft": (1 << 64) - 1, "hard": (1 << 64) - 1},
+    ]
+    assert config["process"]["oomScoreAdj"] == 7
+    assert config["linux"]["sysctl"] == {"net.ipv4.ip_forward": "1"}
+    assert (config["domainname"], config["annotations"]) == ("here.example", {"a": "b"})
+    plain = config_of(tmp_path)
+    assert not {"domainname", "annotations"} & set(plain)
+    assert not {"rlimits", "oomScoreAdj"} & set(plain["process"])
+
+
 def test_privileged(tmp_path: Path) -> None:
     config = config_of(tmp_path, uid=0, privileged=True)
     assert violations(config) == []
