@@ -223,8 +223,21 @@ void set_parameter(int proc_fd, const std::string& name, const std::string& valu
   }
 }
 
+sys::Fd new_proc() {
+  try {
+    return new_mount("proc", {}, kBare);
+  } catch (const Error& error) {
+    if (error.errno_value() != EPERM || sys::in_initial_user_namespace()) throw;
+    throw Error(ErrorKind::unsupported,
+                "no /proc can be mounted in this user namespace, because parts of the one around "
+                "it are hidden: run on the host, or in a container whose /proc is not masked "
+                "(--security-opt systempaths=unconfined)",
+                EPERM);
+  }
+}
+
 void mount_proc(int root_fd, int dev_fd, const SystemMountOptions& options) {
-  const sys::Fd proc = new_mount("proc", {}, kBare);
+  const sys::Fd proc = new_proc();
   attach(proc, open_system_point(root_fd, "proc"));
   for (const auto& [name, value] : options.sysctls) set_parameter(proc.get(), name, value);
   if (!options.hide) return;
