@@ -247,6 +247,26 @@ def test_what_takes_root_is_refused_by_name(user: OrdinaryUser) -> None:
     assert user.fails(127, "unshare", "absent")
 
 
+def test_limits_in_a_control_group_that_root_has_given(ranged: OrdinaryUser) -> None:
+    group = Path("/sys/fs/cgroup/memory/fastlayers")
+    if not group.parent.is_dir():  # version 2 alone
+        refused = ranged.fails(125, "run", "--rm", "-m", "64m", "box", "true")
+        assert "run fastlayers as root" in refused.err
+        return
+    group.mkdir(exist_ok=True)
+    os.chown(group, ranged.uid, -1)
+    try:
+        read = "cat /sys/fs/cgroup/memory/fastlayers/*/memory.limit_in_bytes"
+        done = ranged.must("run", "--rm", "-m", "64m", "box", "sh", "-c", read)
+        assert str(64 << 20) in done.lines
+        greedy = "tail -c 200000000 /dev/zero | tail > /dev/null"
+        ranged.call("run", "--name=greedy", "-m", "64m", "box", "sh", "-c", greedy)
+        assert ranged.must("inspect", "-f", "{{.State.OOMKilled}}", "greedy").out == "true\n"
+        ranged.must("rm", "greedy")
+    finally:
+        os.chown(group, 0, -1)
+
+
 def test_a_network_of_its_own(user: OrdinaryUser) -> None:
     done = user.must("run", "--rm", "--network", "none", "box", "ls", "/sys/class/net")
     assert done.out == "lo\n"

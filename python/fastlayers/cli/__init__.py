@@ -161,7 +161,7 @@ GROUPS = {
 }
 
 # Modules that need nothing of the store, nor to be root for it.
-_WITHOUT_STORE = frozenset({"list_tags", "login", "logout", "tutorial", "version"})
+_WITHOUT_STORE = frozenset({"list_tags", "login", "logout", "version"})
 
 # What remains to be done when the command has ended and its errors are printed.
 _at_end: list[Callable[[], None]] = []
