@@ -72,13 +72,13 @@ std::optional<std::int64_t> clamp_of(std::int64_t epoch) {
 }
 
 layer::LayerInfo commit_upper(const std::string& root, const DiffIds& diff_ids,
-                              const std::string& upper, std::int64_t epoch) {
+                              const diff::Uppers& uppers, std::int64_t epoch) {
   const py::gil_scoped_release release;
   const table::Table below = layer::ChainStore(root).merged(to_stack(diff_ids));
   layer::Ingest ingest(root, {});
   const OnBytes nobody;
   IngestSink sink(ingest, nobody);
-  diff::write_layer(&below, upper, sink, clamp_of(epoch));
+  diff::write_layer(&below, uppers, sink, clamp_of(epoch));
   return ingest.finish();
 }
 
@@ -111,12 +111,12 @@ const char* letter(diff::ChangeKind kind) {
   return "C";
 }
 
-py::list diff_upper(const std::string& root, const DiffIds& diff_ids, const std::string& upper) {
+py::list diff_upper(const std::string& root, const DiffIds& diff_ids, const diff::Uppers& uppers) {
   std::vector<diff::Change> changes;
   {
     const py::gil_scoped_release release;
     const table::Table below = layer::ChainStore(root).merged(to_stack(diff_ids));
-    changes = diff::list_changes(&below, upper);
+    changes = diff::list_changes(&below, uppers);
   }
   py::list result;
   for (const auto& change : changes) {
@@ -144,7 +144,7 @@ void export_root(const std::string& root, const DiffIds& diff_ids, const std::st
 }  // namespace
 
 void register_diff(py::module_& module) {
-  module.def("commit_upper", &commit_upper, py::arg("root"), py::arg("diff_ids"), py::arg("upper"),
+  module.def("commit_upper", &commit_upper, py::arg("root"), py::arg("diff_ids"), py::arg("uppers"),
              py::arg("epoch") = -1);
   module.def("squash_layers", &squash_layers, py::arg("root"), py::arg("diff_ids"),
              py::arg("start"), py::arg("epoch") = -1, py::arg("on_bytes") = nullptr);
@@ -157,6 +157,7 @@ void register_diff(py::module_& module) {
     const py::gil_scoped_release release;
     sys::remove_tree(path);
   });
+  module.def("exchange", &sys::exchange);
   module.def("export_root", &export_root);
 }
 

@@ -10,23 +10,14 @@
 #include "diff/copied.hpp"
 #include "diff/owner.hpp"
 #include "diff/tree_tar.hpp"
+#include "diff/upper_stack.hpp"
 #include "sys/file.hpp"
-#include "sys/mount_api.hpp"
 #include "tar/text.hpp"
 #include "tree/walker.hpp"
 
 namespace fastlayers::diff {
 
 namespace {
-
-bool is_whiteout(const struct stat& status) {
-  return S_ISCHR(status.st_mode) && status.st_rdev == 0;
-}
-
-bool is_opaque(const tree::Found& found) {
-  const auto value = sys::get_xattr(found.own_fd, sys::opaque_attribute());
-  return value && *value == "y";
-}
 
 const table::Entry* find_below(const table::Table* below, std::string_view path) {
   if (below == nullptr) return nullptr;
@@ -42,13 +33,13 @@ bool root_changed(const table::Table* below, const tree::Found& root) {
          e->gid != root.status.st_gid;
 }
 
-class LayerVisitor : public tree::Visitor {
+class LayerVisitor : public UpperVisitor {
  public:
   LayerVisitor(const table::Table* below, const std::string& upper, Sink& out,
                std::optional<std::int64_t> epoch)
       : below_(below), copied_(below, upper), tar_(out, epoch) {}
 
-  bool visit(const tree::Found& on_disk) override {
+  bool visit(const tree::Found& on_disk, bool is_opaque) override {
     const tree::Found found = with_owner(below_, on_disk);
     if (found.path.empty()) {
       if (root_changed(below_, found)) tar_.add(found);
@@ -73,8 +64,7 @@ class LayerVisitor : public tree::Visitor {
       return false;
     }
     tar_.add(found);
-    if (S_ISDIR(found.status.st_mode) && lower != nullptr && is_directory(*lower) &&
-        is_opaque(found)) {
+    if (is_opaque && lower != nullptr && is_directory(*lower)) {
       tar_.add_marker(found.path + "/.wh..wh..opq");
     }
     return true;
@@ -117,29 +107,37 @@ class LayerVisitor : public tree::Visitor {
   TreeTar tar_;
 };
 
-class ChangeVisitor : public tree::Visitor {
+class ChangeVisitor : public UpperVisitor {
  public:
   ChangeVisitor(const table::Table* below, const std::string& upper)
       : below_(below), copied_(below, upper) {}
 
-  bool visit(const tree::Found& found) override {
+  bool visit(const tree::Found& found, bool is_opaque) override {
     const table::Entry* lower = find_below(below_, found.path);
     if (copied_.is_copy()) return visit_copied(found, lower);
     if (found.path.empty()) return true;
     if (is_whiteout(found.status)) {
-      if (lower != nullptr) changes.push_back({ChangeKind::deleted, "/" + found.path});
+      if (lower != nullptr) changes_.push_back({ChangeKind::deleted, "/" + found.path});
       return false;
     }
-    changes.push_back(
+    changes_.push_back(
         {lower != nullptr ? ChangeKind::changed : ChangeKind::added, "/" + found.path});
-    if (S_ISDIR(found.status.st_mode) && lower != nullptr && is_directory(*lower) &&
-        is_opaque(found)) {
-      list_hidden(found, *lower);
-    }
+    if (is_opaque && lower != nullptr && is_directory(*lower)) hiding_.push_back(lower);
     return true;
   }
 
-  std::vector<Change> changes;
+  // All changes, sorted by path.
+  std::vector<Change> finish() {
+    std::set<std::string, std::less<>> paths;
+    if (!hiding_.empty()) {
+      for (const auto& change : changes_) paths.insert(change.path);
+    }
+    for (const table::Entry* directory : hiding_) list_hidden(*directory, paths);
+    std::sort(changes_.begin(), changes_.end(), [](const Change& a, const Change& b) {
+      return table::compare_paths(a.path, b.path) < 0;
+    });
+    return std::move(changes_);
+  }
 
  private:
   bool visit_copied(const tree::Found& found, const table::Entry* lower) {
@@ -151,33 +149,32 @@ class ChangeVisitor : public tree::Visitor {
                           ? copied_.missing(found, *lower)
                           : std::vector<std::string>();
     if (found.path.empty()) {
-      for (const auto& name : gone) changes.push_back({ChangeKind::deleted, "/" + name});
+      for (const auto& name : gone) changes_.push_back({ChangeKind::deleted, "/" + name});
       return true;
     }
     if (gone.empty() && copied_.is_unchanged(found, lower)) {
       if (is_directory_here && lower != nullptr) unlisted_.push_back(found.path);
       return true;
     }
-    for (const auto& path : unlisted_) changes.push_back({ChangeKind::changed, "/" + path});
+    for (const auto& path : unlisted_) changes_.push_back({ChangeKind::changed, "/" + path});
     unlisted_.clear();
-    changes.push_back(
+    changes_.push_back(
         {lower != nullptr ? ChangeKind::changed : ChangeKind::added, "/" + found.path});
     for (const auto& name : gone) {
-      changes.push_back({ChangeKind::deleted, "/" + found.path + "/" + name});
+      changes_.push_back({ChangeKind::deleted, "/" + found.path + "/" + name});
     }
     return true;
   }
 
   // Children that an opaque directory hides and that were not made anew.
-  void list_hidden(const tree::Found& found, const table::Entry& lower) {
-    const auto directory = static_cast<std::size_t>(&lower - below_->entries().data());
+  void list_hidden(const table::Entry& hiding, const std::set<std::string, std::less<>>& made) {
+    const auto directory = static_cast<std::size_t>(&hiding - below_->entries().data());
     std::size_t i = directory + 1;
     const std::size_t end = below_->subtree_end(directory);
     while (i < end) {
-      const std::string name(below_->name((*below_)[i]));
-      if (!sys::try_stat_at(found.own_fd, name)) {
-        changes.push_back({ChangeKind::deleted, "/" + found.path + "/" + name});
-      }
+      std::string path(1, '/');
+      path += below_->path((*below_)[i]);
+      if (!made.contains(path)) changes_.push_back({ChangeKind::deleted, std::move(path)});
       i = below_->subtree_end(i);
     }
   }
@@ -185,6 +182,8 @@ class ChangeVisitor : public tree::Visitor {
   const table::Table* below_;
   Copied copied_;
   std::vector<std::string> unlisted_;
+  std::vector<Change> changes_;
+  std::vector<const table::Entry*> hiding_;
 };
 
 class SizeVisitor : public tree::Visitor {
@@ -218,24 +217,36 @@ class ExportVisitor : public tree::Visitor {
 
 sys::Fd open_tree(const std::string& path) { return sys::open(path, O_RDONLY | O_DIRECTORY); }
 
+// The container's own. One that began as a copy of the image is alone (see frozen_upper.py).
+const std::string& own_of(const Uppers& uppers) {
+  if (uppers.empty()) throw Error(ErrorKind::invalid, "no upper directory");
+  return uppers.back();
+}
+
+void walk_stack(const Uppers& uppers, UpperVisitor& visitor) {
+  std::vector<sys::Fd> files;
+  std::vector<int> open;
+  for (auto path = uppers.rbegin(); path != uppers.rend(); ++path) {
+    open.push_back(files.emplace_back(open_tree(*path)).get());
+  }
+  walk_uppers(open, visitor);
+}
+
 }  // namespace
 
-void write_layer(const table::Table* below, const std::string& upper, Sink& out,
+void write_layer(const table::Table* below, const Uppers& uppers, Sink& out,
                  std::optional<std::int64_t> epoch) {
   const ProfileTimer timer(ProfilePart::walk);
-  LayerVisitor visitor(below, upper, out, epoch);
-  tree::walk(open_tree(upper).get(), visitor);
+  LayerVisitor visitor(below, own_of(uppers), out, epoch);
+  walk_stack(uppers, visitor);
   visitor.finish();
 }
 
-std::vector<Change> list_changes(const table::Table* below, const std::string& upper) {
+std::vector<Change> list_changes(const table::Table* below, const Uppers& uppers) {
   const ProfileTimer timer(ProfilePart::walk);
-  ChangeVisitor visitor(below, upper);
-  tree::walk(open_tree(upper).get(), visitor);
-  std::sort(visitor.changes.begin(), visitor.changes.end(), [](const Change& a, const Change& b) {
-    return table::compare_paths(a.path, b.path) < 0;
-  });
-  return std::move(visitor.changes);
+  ChangeVisitor visitor(below, own_of(uppers));
+  walk_stack(uppers, visitor);
+  return visitor.finish();
 }
 
 std::uint64_t content_bytes(const std::string& upper) {

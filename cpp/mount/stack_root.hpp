@@ -19,7 +19,9 @@ Root image_root(const layer::ChainStore& chains, const layer::Stack& stack, Back
 // Builds what container_root() needs.
 void prepare(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend);
 
-// The same with missing mount points in front and the upper and work folders of a container.
+// The same with missing mount points in front, the frozen upper directories of a container (named
+// in its file "frozen", one a line, base first; see frozen_upper.py), and its upper and work
+// folders.
 Root container_root(const layer::ChainStore& chains, const layer::Stack& stack, Backend backend,
                     const std::string& directory, bool read_only);
 

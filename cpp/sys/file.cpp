@@ -166,6 +166,15 @@ bool try_rename(const std::string& from, const std::string& to) {
   throw_errno("rename " + from + " to " + to);
 }
 
+void exchange(const std::string& one, const std::string& other) {
+  if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0) return;
+  if (errno == EINVAL || errno == ENOSYS) {
+    throw Error(ErrorKind::unsupported, "the file system of " + one +
+                                            " cannot exchange names: use another folder (--root)");
+  }
+  throw_errno("exchange " + one + " and " + other);
+}
+
 void unlink(const std::string& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno("remove " + path);
 }

@@ -67,7 +67,9 @@ bool exists(const std::string& path);
 bool is_directory(const std::string& path);  // symlinks are followed
 void rename(const std::string& from, const std::string& to);
 bool try_rename(const std::string& from, const std::string& to);  // false: target exists
-void unlink(const std::string& path);                             // absent is fine
+// Two names of one file system change places in one step. Error(unsupported) where they cannot.
+void exchange(const std::string& one, const std::string& other);
+void unlink(const std::string& path);  // absent is fine
 void change_directory(const std::string& path);
 void seek(int fd, std::uint64_t off);
 void truncate(int fd, std::uint64_t size);

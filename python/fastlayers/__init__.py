@@ -15,6 +15,7 @@ from __future__ import annotations
 __version__ = "0.1.0"
 
 __all__ = [
+    "Checkpoint",
     "Container",
     "ContainerOptions",
     "FastlayersError",
@@ -32,6 +33,7 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fastlayers import errors
+    from fastlayers.checkpoint import Checkpoint
     from fastlayers.container import Container
     from fastlayers.container_options import ContainerOptions
     from fastlayers.errors import FastlayersError
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from fastlayers.transports import login, logout
 
 _HOMES = {
+    "Checkpoint": "checkpoint",
     "Container": "container",
     "ContainerOptions": "container_options",
     "FastlayersError": "errors",

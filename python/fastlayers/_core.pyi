@@ -163,9 +163,9 @@ def mount_container(
     """Mounts the stack with the upper and work of a container directory at `target`."""
 
 def unmount(target: str) -> None: ...
-def commit_upper(root: str, diff_ids: list[str], upper: str, epoch: int = -1) -> LayerInfo:
-    """Writes the upper directory as a layer on top of `diff_ids` (epoch >= 0: newer mtimes are
-    clamped to it) and stores it."""
+def commit_upper(root: str, diff_ids: list[str], uppers: list[str], epoch: int = -1) -> LayerInfo:
+    """Writes the upper directories, the lowest first, as one layer on top of `diff_ids` (epoch
+    >= 0: newer mtimes are clamped to it) and stores it."""
 
 def squash_layers(
     root: str,
@@ -178,10 +178,11 @@ def squash_layers(
     layer, and stores it. `on_bytes` is told every 8 MiB how long the layer is. CorruptError names a
     layer that is damaged."""
 
-def diff_upper(root: str, diff_ids: list[str], upper: str) -> list[tuple[str, bytes]]:
+def diff_upper(root: str, diff_ids: list[str], uppers: list[str]) -> list[tuple[str, bytes]]:
     """("A" | "C" | "D", b"/path") sorted by path, as `docker diff`."""
 
 def upper_size(upper: str) -> int: ...  # bytes of its regular files
+def exchange(one: str, other: str) -> None: ...  # two names of one file system, in one step
 def remove_tree(path: str) -> None:
     """Removes a directory and all below it, whatever its depth, names and modes; absent is fine."""
 

@@ -9,7 +9,7 @@ from fastlayers.container_config import override, require_command
 from fastlayers.container_options import ContainerOptions
 from fastlayers.container_record import ContainerRecord
 from fastlayers.container_state import RUNNING, State
-from fastlayers.errors import ConflictError, HostError, NotFoundError
+from fastlayers.errors import ConflictError, HostError, NotFoundError, UnsupportedError
 from fastlayers.host import sync_directory
 from fastlayers.lock import FileLock
 from fastlayers.process import send_signal
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO, Any
 
+    from fastlayers.checkpoint import Checkpoint
     from fastlayers.container_log import Piece
     from fastlayers.image import Image
     from fastlayers.mounted import Mounted
@@ -340,14 +341,23 @@ class Container(ContainerRecord):
         from fastlayers import _core
 
         self.store.prepare_chain(self.diff_ids, self.manifest_digest)
-        changes = _core.diff_upper(self.store.root, list(self.diff_ids), self.upper)
+        with self.steady():
+            changes = _core.diff_upper(self.store.root, list(self.diff_ids), self.uppers)
         return [(kind, os.fsdecode(path)) for kind, path in changes]
 
     def size(self) -> int:
-        """Bytes of the files it has written."""
+        """Bytes of the files it has written; those that it shares with forks are counted too."""
         from fastlayers import _core
 
-        return _core.upper_size(self.upper)
+        with self.steady():
+            return sum(map(_core.upper_size, self.uppers))
+
+    def steady(self) -> FileLock:
+        """A context in which its changes are not frozen, and it is not brought back to a
+        checkpoint."""
+        from fastlayers.frozen_upper import stack_lock
+
+        return stack_lock(self.directory, exclusive=False)
 
     def export(self, file: str | os.PathLike[str] | IO[bytes] | int) -> None:
         """Writes its root as one tar to a path, an open file or a descriptor."""
@@ -414,6 +424,77 @@ class Container(ContainerRecord):
             raise self._busy()
         return bundle_container(self, directory, lock)
 
+    # Its forks and checkpoints
+
+    def fork(
+        self,
+        name: str | None = None,
+        *,
+        checkpoint: Checkpoint | str | None = None,
+        sync: bool = True,
+    ) -> Container:
+        """A new container of the same image and options that begins with the files of this one, as
+        they are now or were at a checkpoint. It takes the same time whatever this one has changed:
+        nothing is copied, and what has been written so far is shared from now on. Volumes with
+        names are shared, those without begin anew.
+
+        Without `sync` it may be gone after a power failure, which is fine for one that is used at
+        once. ConflictError if the name is taken, or this one runs or is mounted (a fork from a
+        checkpoint can be made all the same); LimitError if it lies on too many frozen states.
+        """
+        from fastlayers.container_fork import fork_container
+
+        with self._changing("fork", at_rest=checkpoint is None):
+            return fork_container(self, name, checkpoint, sync=sync)
+
+    def checkpoint(self, name: str | None = None, *, sync: bool = True) -> Checkpoint:
+        """Notes the state of its files, to come back to with `restore`. Nothing is copied; that
+        of a process is not kept. Checkpoints go with the container. Errors and `sync` as `fork`."""
+        from fastlayers.checkpoint import create_checkpoint
+
+        with self._changing("make a checkpoint of"):
+            return create_checkpoint(self, name, sync=sync)
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Its checkpoints, oldest first."""
+        from fastlayers.checkpoint import read_checkpoints
+
+        return read_checkpoints(self.directory)
+
+    def restore(self, checkpoint: Checkpoint | str, *, sync: bool = True) -> None:
+        """Brings its files back to what they were at a checkpoint of its own, given as such or by
+        name or ID; what has been written since is lost unless it is in another checkpoint. Nothing
+        is copied, but what is lost has to be removed. Volumes stay as they are. ConflictError if
+        it runs or is mounted."""
+        from fastlayers.checkpoint import find_checkpoint, restore_checkpoint
+
+        with self._changing("restore"):
+            restore_checkpoint(self, find_checkpoint(self, checkpoint), sync=sync)
+
+    def remove_checkpoint(self, checkpoint: Checkpoint | str) -> None:
+        """Removes one of its checkpoints, and what only that needed."""
+        from fastlayers.checkpoint import find_checkpoint, remove_checkpoint
+
+        with self._changing("remove a checkpoint of", at_rest=False):
+            remove_checkpoint(self, find_checkpoint(self, checkpoint), sync=True)
+
+    def _changing(self, doing: str, *, at_rest: bool = True) -> _Changing:
+        """A context for what changes what its upper lies on; `at_rest`: it cannot run in it."""
+        if os.path.exists(os.path.join(self.directory, "copied")):
+            raise UnsupportedError(
+                f"cannot {doing} container {self.name}: its root is a copy of the image (backend "
+                "copy), which cannot be shared"
+            )
+        lock = self._try_lock() if at_rest else None
+        if at_rest and lock is None:
+            if self.state().status != RUNNING:
+                raise self._busy()
+            raise ConflictError(
+                f"cannot {doing} container {self.name}: it is running, and what it writes cannot "
+                "be frozen under it: stop it first"
+            )
+        return _Changing(self, lock)
+
     def inspect(self) -> dict[str, Any]:
         """All about it, in the shape of `docker inspect`."""
         from fastlayers.inspection import inspect_container
@@ -421,6 +502,17 @@ class Container(ContainerRecord):
         return inspect_container(self)
 
     # Its end
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Removes it, whatever it does, and the volumes that nobody has named: `with
+        image.create() as box`."""
+        try:
+            self.remove(force=True, volumes=True)
+        except NotFoundError:
+            return
 
     def remove(self, force: bool = False, *, volumes: bool = False) -> None:
         """Removes it, and with `volumes` those that nobody has named. ConflictError if it runs,
@@ -471,6 +563,46 @@ def _captured(run: Callable[[launcher.Streams], int], stdin: bytes, capture: boo
     if capture:
         return result.capture(with_descriptors, stdin)
     return result.Result(with_descriptors(0, 1, 2))
+
+
+class _Changing:
+    """Holds what keeps others from a container whose upper is frozen or replaced; takes over the
+    container's lock, if it is to be held."""
+
+    __slots__ = ("_container", "_lock", "_stack", "_working")
+
+    def __init__(self, container: Container, lock: FileLock | None) -> None:
+        from fastlayers.frozen_upper import stack_lock
+
+        self._container = container
+        self._lock = lock
+        self._stack = stack_lock(container.directory, exclusive=True)
+        self._working = container.store.working()
+
+    def __enter__(self) -> None:
+        from fastlayers.mounted import refuse_mounted
+
+        try:
+            self._working.__enter__()
+            try:
+                if self._lock is not None:
+                    refuse_mounted(self._container.store, self._container)
+                self._stack.acquire()
+            except BaseException:
+                self._working.__exit__()
+                raise
+        except BaseException:
+            self._release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.release()
+        self._release()
+        self._working.__exit__()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
 
 class _Held:

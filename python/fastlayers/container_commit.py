@@ -54,9 +54,13 @@ def _write_layer(container: Container, pause: bool) -> _core.LayerInfo:
     store.prepare_chain(container.diff_ids, container.manifest_digest)
 
     def write() -> _core.LayerInfo:
-        return _core.commit_upper(
-            store.root, list(container.diff_ids), container.upper, -1 if epoch is None else epoch
-        )
+        with container.steady():
+            return _core.commit_upper(
+                store.root,
+                list(container.diff_ids),
+                container.uppers,
+                -1 if epoch is None else epoch,
+            )
 
     state = container.state()
     if not pause or state.status != RUNNING:

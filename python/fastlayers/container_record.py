@@ -1,7 +1,8 @@
 """ContainerRecord: what a container was made with; but for its name it never changes.
 
 ROOT/containers/<id>/ holds config.json (this record), state.json and lock (see container_state),
-upper and work (overlayfs's), merged (where the root is mounted, seen by the container alone),
+upper and work (overlayfs's), frozen, frozen.lock and checkpoints.json (what its upper lies on, see
+frozen_upper and checkpoint), merged (where the root is mounted, seen by the container alone),
 bundle (of its OCI runtime, if it has one, and seen by that alone), hosts, hostname,
 resolv.conf and log.
 """
@@ -150,8 +151,18 @@ class ContainerRecord:
 
     @property
     def upper(self) -> str:
-        """The directory of its changes."""
+        """The directory of its changes; of a fork or with checkpoints, of the latest of them."""
         return os.path.join(self.directory, "upper")
+
+    @property
+    def uppers(self) -> list[str]:
+        """The directories of all its changes, the lowest first: frozen ones, which it may share
+        with others, and its own."""
+        if not os.path.exists(os.path.join(self.directory, "frozen")):
+            return [self.upper]
+        from fastlayers.frozen_upper import uppers_of
+
+        return uppers_of(self)
 
     @property
     def logs_path(self) -> str:
@@ -189,12 +200,12 @@ def new_record(
     runtime = merge(image.config.runtime, options)
     if needs_command:
         require_command(command_line(runtime))
-    new_id = _new_id()
-    mounts = _mounts(new_id, options, runtime)
+    made_id = new_id()
+    mounts = _mounts(made_id, options, runtime)
     _check_sources(mounts)
     record: Json = {
         "version": 1,
-        "id": new_id,
+        "id": made_id,
         "created": timestamp.now(),
         "image_id": image.id,
         "image_name": image_name or (image.tags[0] if image.tags else image.id),
@@ -278,7 +289,8 @@ def write_record(directory: str, record: Json, sync: bool) -> None:
     write_file(os.path.join(directory, _FILE), fields.dump(record), sync=sync, mode=0o600)
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """An ID for a container."""
     while True:
         new = os.urandom(_ID_BYTES).hex()
         # The beginning of the ID is the host name, and must not look like a number.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from fastlayers import _core
 from fastlayers._core import remove_tree, root_owner
 from fastlayers.container import Container
 from fastlayers.container_mount import VOLUME, own_volumes
@@ -14,7 +15,7 @@ from fastlayers.container_record import (
     write_directory,
     write_record,
 )
-from fastlayers.errors import ConflictError, InvalidError, NotFoundError
+from fastlayers.errors import ConflictError, CorruptError, InvalidError, NotFoundError
 from fastlayers.host import make_directory, sync_directory
 from fastlayers.names import check_name
 from fastlayers.oci import fields
@@ -24,9 +25,10 @@ from fastlayers.process import may_have_cgroups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fastlayers.container import ContainerOptions
+    from fastlayers.container_mount import Mount
     from fastlayers.image import Image
     from fastlayers.oci.fields import Json
     from fastlayers.store import Store
@@ -74,24 +76,38 @@ def create_container(
     with store.working():
         record, mounts = new_record(image, options, image_name, needs_command)
         store.prepare_chain(image.config.diff_ids, image.digest)
-        names = [mount.source for mount in mounts if mount.kind == VOLUME]
-        if not names:
-            return _publish(store, record, options.name or "", sync)
-        from fastlayers.volume_store import make_missing, remove_unused, volumes_lock
-
-        own = own_volumes(mounts, str(record["id"]))
-        try:
-            # While the lock is held, they stay.
-            with volumes_lock(store):
-                make_missing(store, names, own)
-                return _publish(store, record, options.name or "", sync)
-        except BaseException:
-            remove_unused(store, own)
-            raise
+        return publish(store, record, mounts, options.name or "", sync)
 
 
-def _publish(store: Store, record: Json, name: str, sync: bool) -> Container:
-    """Makes the container's directory, and has it appear with its name."""
+def publish(
+    store: Store,
+    record: Json,
+    mounts: Sequence[Mount],
+    name: str,
+    sync: bool,
+    fill: Callable[[str], None] | None = None,
+) -> Container:
+    """Makes the container's directory, and has it appear with its name, and the volumes that it
+    names; `fill` is called with the directory before that."""
+    names = [mount.source for mount in mounts if mount.kind == VOLUME]
+    if not names:
+        return _publish(store, record, name, sync, fill)
+    from fastlayers.volume_store import make_missing, remove_unused, volumes_lock
+
+    own = own_volumes(mounts, str(record["id"]))
+    try:
+        # While the lock is held, they stay.
+        with volumes_lock(store):
+            make_missing(store, names, own)
+            return _publish(store, record, name, sync, fill)
+    except BaseException:
+        remove_unused(store, own)
+        raise
+
+
+def _publish(
+    store: Store, record: Json, name: str, sync: bool, fill: Callable[[str], None] | None
+) -> Container:
     container_id = str(record["id"])
     directory = os.path.join(store.containers_directory, container_id)
     diff_ids = fields.strings(record, "diff_ids", "container config") or ()
@@ -104,6 +120,8 @@ def _publish(store: Store, record: Json, name: str, sync: bool) -> Container:
     prepared = os.path.join(store.containers_directory, f".{container_id}.new")
     try:
         write_directory(prepared, root_owner(store.root, list(diff_ids)))
+        if fill is not None:
+            fill(prepared)
         store.names.publish(name, container_id, prepared, complete)
         if sync:
             sync_directory(store.containers_directory)
@@ -142,11 +160,21 @@ def discard_container(store: Store, container: Container, volumes: bool) -> None
     grave = os.path.join(store.containers_directory, f".{container.id}.old")
     own = container.own_volumes if volumes else []
     store.names.retire(container.name, container.id, grave)
+    frozen: set[str] = set()
+    if any(os.path.exists(os.path.join(grave, name)) for name in ("frozen", "checkpoints.json")):
+        from fastlayers import frozen_upper
+
+        try:
+            frozen = frozen_upper.needed(grave)
+        except CorruptError:
+            frozen = set()  # it is left to the garbage collector
     remove_tree(grave)
     if own:
         from fastlayers.volume_store import remove_unused
 
         remove_unused(store, own)
+    if frozen:
+        frozen_upper.drop(store, frozen, container.id)
 
 
 def prune_containers(
@@ -159,10 +187,11 @@ def prune_containers(
         if container.status == "running" or (matches is not None and not matches(container)):
             continue
         try:
-            size = container.size()
+            sizes = {path: _core.upper_size(path) for path in container.uppers}
             container.remove()
         except (ConflictError, NotFoundError):
             continue  # it was started, or removed, meanwhile
         removed.append(container.id)
-        freed += size
+        # What its forks need has stayed.
+        freed += sum(size for path, size in sizes.items() if not os.path.exists(path))
     return removed, freed

@@ -81,7 +81,8 @@ def _write(container: Container, descriptor: int) -> None:
         )
 
     if state.status != RUNNING:
-        write()
+        with container.steady():
+            write()
         return
     from fastlayers.freezer import Freezer
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from fastlayers import _core
+from fastlayers import _core, frozen_upper
 from fastlayers.container_record import read_record
 from fastlayers.errors import CorruptError, FastlayersError, NotFoundError
 from fastlayers.garbage import remove_folder
@@ -134,6 +134,7 @@ class _Check:
         blobs = self._check_blobs(set(layers))
         self._check_missing()
         chains = self._check_chains()
+        self._check_uppers()
         return Report(
             tuple(self._damages),
             blobs=blobs,
@@ -324,6 +325,42 @@ class _Check:
     def _drop_chain(self, chain: str) -> str:
         remove_folder(os.path.join(self._root, "chains"), chain)
         return "removed; it is made anew when it is needed"
+
+    def _check_uppers(self) -> None:
+        """Whether containers have the frozen uppers they need, and these know by whom they are
+        needed: one who is not known would lose them."""
+        store = self._store
+        wanted: dict[str, set[str]] = {}
+        complete = True
+        for container in self._names("containers"):
+            path = os.path.join("containers", container)
+            try:
+                needs = frozen_upper.needed(os.path.join(self._root, path))
+            except FastlayersError as error:
+                self._found(path, str(error))
+                complete = False
+                continue
+            for frozen in sorted(needs):
+                wanted.setdefault(frozen, set()).add(container)
+                if not os.path.isdir(frozen_upper.upper_path(store, frozen)):
+                    self._found(path, f"the frozen upper {frozen} that it needs is missing")
+                elif container not in frozen_upper.users(store, frozen):
+                    enter = partial(self._enter_user, frozen, container)
+                    problem = f"it does not know its user {container}"
+                    self._found(f"uppers/{frozen}", problem, mend=enter)
+        for frozen in frozen_upper.frozen_ids(store):
+            if complete and frozen not in wanted:
+                remove = partial(self._drop_upper, frozen)
+                self._found(f"uppers/{frozen}", "no container needs it", mend=remove)
+
+    def _enter_user(self, frozen: str, container: str) -> str:
+        make_directory(os.path.join(self._root, "uppers", frozen, "users"), 0o700)
+        frozen_upper.use(self._store, [frozen], container)
+        return "entered"
+
+    def _drop_upper(self, frozen: str) -> str:
+        remove_folder(os.path.join(self._root, "uppers"), frozen)
+        return "removed"
 
     # Small things
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from fastlayers import _core
+from fastlayers import _core, frozen_upper
 from fastlayers._core import remove_tree
 from fastlayers.container_record import mounted_images, read_record
 from fastlayers.container_state import StateFile
@@ -124,6 +124,8 @@ def collect(store: Store) -> int:
             remove_tree(os.path.join(store.containers_directory, name))
     store.names.sweep()
     sweep(store)
+    if os.path.isdir(frozen_upper.directory_of(store)):
+        frozen_upper.sweep(store)
     _sweep_half_written(store)
     freed = remove_partial(store, _PARTIAL_SECONDS)
     blobs = os.path.join(store.root, "blobs", "sha256")

@@ -145,6 +145,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
         },
         "GraphDriver": {
             "Data": {
+                **_lower_directories(container),
                 "UpperDir": container.upper,
                 "WorkDir": os.path.join(directory, "work"),
                 "MergedDir": os.path.join(directory, "merged"),
@@ -201,6 +202,13 @@ def _of_kernel(options: ContainerOptions) -> dict[str, Any]:
         ],
         "UTSMode": options.uts,
     }
+
+
+def _lower_directories(container: Container) -> dict[str, str]:
+    """What it shares with its forks or keeps for its checkpoints, the topmost first, as overlayfs
+    has it; what is below that is the image."""
+    frozen = container.uppers[-2::-1]
+    return {"LowerDir": ":".join(frozen)} if frozen else {}
 
 
 def _security_options(options: ContainerOptions) -> list[str] | None:

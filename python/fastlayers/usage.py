@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from fastlayers import _core
 from fastlayers.container_mount import VOLUME
 from fastlayers.errors import FastlayersError
 from fastlayers.garbage import Live
@@ -88,18 +89,21 @@ def _images(store: Store, containers: list[Container]) -> Kind:
 
 
 def _containers(containers: list[Container]) -> Kind:
-    size = reclaimable = active = 0
+    """What containers share with their forks counts once; what only such need that do not run could
+    go."""
+    sizes: dict[str, int] = {}
+    in_use: set[str] = set()
+    active = 0
     for container in containers:
-        try:
-            taken = container.size()
-        except FastlayersError:  # removed meanwhile
-            continue
-        size += taken
-        if container.status == "running":
-            active += 1
-        else:
-            reclaimable += taken
-    return Kind(len(containers), active, size, reclaimable)
+        running = container.status == "running"
+        active += running
+        for path in container.uppers:
+            if path not in sizes:
+                sizes[path] = _content(path)
+            if running:
+                in_use.add(path)
+    reclaimable = sum(size for path, size in sizes.items() if path not in in_use)
+    return Kind(len(containers), active, sum(sizes.values()), reclaimable)
 
 
 def _volumes(store: Store, containers: list[Container]) -> Kind:
@@ -118,6 +122,13 @@ def _volumes(store: Store, containers: list[Container]) -> Kind:
         else:
             reclaimable += taken
     return Kind(count, active, size, reclaimable)
+
+
+def _content(path: str) -> int:
+    try:
+        return _core.upper_size(path)
+    except FastlayersError:  # removed meanwhile
+        return 0
 
 
 def allocated(path: str) -> int:

@@ -201,7 +201,7 @@ def test_deep_stacks(disk_store: str, backend: str, count: int) -> None:
         with engine.mounted_container(disk_store, diff_ids, backend, directory) as target:
             assert Path(target, "n").read_bytes() == b"%d" % (count - 1)
             Path(target, "n").write_bytes(b"changed")
-        layer = _core.commit_upper(disk_store, diff_ids, f"{directory}/upper")
+        layer = _core.commit_upper(disk_store, diff_ids, [f"{directory}/upper"])
     tree = engine.merged_tree(disk_store, [*diff_ids, layer.diff_id])
     assert tree[b"n"].size == len(b"changed")
 

@@ -68,8 +68,8 @@ def test_commit_keeps_what_was_done(
             edit_root.perform(target, edits)
             expected = _without(_shown(target), added)
         upper = os.path.join(directory, "upper")
-        layer = _core.commit_upper(disk_store, diff_ids, upper)
-        again = _core.commit_upper(disk_store, diff_ids, upper)
+        layer = _core.commit_upper(disk_store, diff_ids, [upper])
+        again = _core.commit_upper(disk_store, diff_ids, [upper])
     assert again.diff_id == layer.diff_id, "the same upper gave another digest"
     tar = _committed_tar(disk_store, layer.diff_id)
     assert differences(expected, oracle.apply([*tars, tar])) == [], "as the oracle reads it"
@@ -107,7 +107,7 @@ def test_diff_names_what_changed(
             added = _shown(target).keys() - before.keys()
             edit_root.perform(target, edits)
             after = _without(_shown(target), added)
-        rows = _core.diff_upper(disk_store, diff_ids, os.path.join(directory, "upper"))
+        rows = _core.diff_upper(disk_store, diff_ids, [os.path.join(directory, "upper")])
     kinds = {path.lstrip(b"/"): kind for kind, path in rows}
     assert [path for _, path in rows] == sorted(path for _, path in rows)
     for path in after.keys() - before.keys():
@@ -133,7 +133,7 @@ def _commit(root: str, base: list[Member], work) -> list[Member]:  # type: ignor
     with tempfile.TemporaryDirectory(prefix="fastlayers-upper-") as directory:
         with engine.mounted_container(root, diff_ids, "overlay", directory) as target:
             edit_root.inside(target, work)
-        layer = _core.commit_upper(root, diff_ids, os.path.join(directory, "upper"))
+        layer = _core.commit_upper(root, diff_ids, [os.path.join(directory, "upper")])
     return list(members(_committed_tar(root, layer.diff_id)))
 
 
@@ -213,7 +213,7 @@ def test_owner_names_of_the_host_do_not_leak(disk_store: str) -> None:
     with tempfile.TemporaryDirectory(prefix="fastlayers-upper-") as directory:
         with engine.mounted_container(root, diff_ids, "overlay", directory) as target:
             edit_root.inside(target, lambda: Path("/d/x").touch())
-        layer = _core.commit_upper(root, diff_ids, os.path.join(directory, "upper"))
+        layer = _core.commit_upper(root, diff_ids, [os.path.join(directory, "upper")])
     tar = _committed_tar(root, layer.diff_id)
     for at in range(0, len(tar), 512):
         if tar[at + 257 : at + 262] == b"ustar":
@@ -226,7 +226,7 @@ def test_source_date_epoch_bounds_the_times(disk_store: str) -> None:
         with engine.mounted_container(disk_store, diff_ids, "overlay", directory) as target:
             edit_root.inside(target, lambda: Path("/d/x").touch())
         upper = os.path.join(directory, "upper")
-        layer = _core.commit_upper(disk_store, diff_ids, upper, 1_600_000_000)
+        layer = _core.commit_upper(disk_store, diff_ids, [upper], 1_600_000_000)
     for member in members(_committed_tar(disk_store, layer.diff_id)):
         assert member.mtime_ns <= 1_600_000_000 * 10**9
 

@@ -12,6 +12,7 @@ _COMMON = ("run", "ps", "pull", "images", "version", "info", "tutorial")
 _GROUP_SUMMARIES = {
     "container": "Manage containers",
     "image": "Manage images",
+    "snapshot": "Manage kept states of containers' file systems (not of processes)",
     "system": "Manage fastlayers",
     "volume": "Manage volumes",
 }
