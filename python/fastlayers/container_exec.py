@@ -16,7 +16,7 @@ from fastlayers.process import may_have_cgroups, start_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fastlayers.container import Container
     from fastlayers.launcher import Streams
@@ -32,9 +32,11 @@ def execute(
     workdir: str | None = None,
     privileged: bool = False,
     tty: bool = False,
+    on_started: Callable[[int], None] | None = None,
 ) -> int:
     """Runs a command to its end, and returns its exit code; with streams that are not attached in
-    the background: 0 once it runs. See Container.exec."""
+    the background: 0 once it runs. `on_started` gets the host's number of its process. See
+    Container.exec."""
     argv = require_command(ContainerOptions(command=command).command or ())
     runtime = override(container.runtime, env=env, user=user, workdir=workdir)
     spec = _core.LaunchSpec()
@@ -47,7 +49,7 @@ def execute(
     leader = _open_leader(container)
     try:
         if streams.attach:
-            return _core.execute_in(spec, leader)[0]
+            return _core.execute_in(spec, leader, on_started)[0]
         from fastlayers.supervisor import execute_in_background
 
         execute_in_background(container, spec, leader)
