@@ -7,7 +7,6 @@ needs only: moving a process costs milliseconds.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import time
@@ -239,8 +238,10 @@ def freeze(container_id: str, first_pid: int) -> None:
             if not outside:
                 break
             for pid in outside:
-                with contextlib.suppress(ProcessLookupError):
+                try:
                     _write(group, "cgroup.procs", str(pid))
+                except ProcessLookupError:
+                    continue  # it has ended
         if not _set_frozen(group, True):
             raise UnsupportedError("this kernel cannot freeze a cgroup")
         deadline = time.monotonic() + _FREEZE_SECONDS
@@ -284,8 +285,10 @@ def why_no_limits(controllers: Iterable[str] = ("cpu", "memory", "pids")) -> str
 def thaw(container_id: str) -> None:
     """Ends what freeze() began; nothing if it did not."""
     for group in Hierarchies().existing(container_id):
-        with contextlib.suppress(FileNotFoundError):
+        try:
             _set_frozen(group, False)
+        except FileNotFoundError:
+            continue  # it was removed meanwhile
 
 
 def is_frozen(container_id: str) -> bool:
