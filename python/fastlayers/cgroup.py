@@ -220,8 +220,10 @@ def end_all(container_id: str) -> None:
     for group in Hierarchies().existing(container_id):
         while pids := [int(word) for word in _words(group, "cgroup.procs")]:
             for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
+                try:
                     os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
             if time.monotonic() > deadline:
                 raise HostError("the container's processes do not end, although they were killed")
             time.sleep(_PAUSE_SECONDS)

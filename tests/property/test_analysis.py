@@ -6,13 +6,14 @@ import os
 import re
 from collections import Counter, defaultdict
 from fnmatch import fnmatchcase
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fastlayers import Image, Store, analysis
+from fastlayers.analysis.snapshots import ADDED, DELETED, MODIFIED, UNMODIFIED, Snapshots
 from fastlayers.errors import InvalidError, NotFoundError
 from tests import engine, stack_image, strategies
 from tests.effort import examples
@@ -334,3 +335,53 @@ def test_what_removing_frees_is_what_goes() -> None:
         store.remove_image(first.image_id, force=True)
         assert before - store.usage().images.size == first.freed
         assert re.fullmatch(r"app[01]:1", first.tags[0])
+
+
+@given(strategies.stacks())
+def test_snapshots(memory_store: str, stack: Stacks) -> None:
+    trees = stack_image.trees(stack)
+    found = Snapshots(stack_image.loaded(memory_store, stack))
+    paths = [bytes(path)[1:] for path in found.stack.rows[found.stack.first].paths()]
+    for number, path in enumerate(paths):
+        assert found.depth[number] == (path.count(b"/") + 1 if path else 0)
+        above = paths[found.parent[number]] if path else None
+        assert above == (path.rpartition(b"/")[0] if path else None)
+    for layer, aggregated in product(range(len(stack)), (False, True)):
+        after = trees[layer + 1]
+        before = {} if not layer else trees[1] if aggregated else trees[layer]
+        shot = found.at(layer, aggregated=aggregated)
+        shown = {path: number for number, path in enumerate(paths) if path and shot.shown[number]}
+        assert shown.keys() == before.keys() | after.keys()
+        for path, number in shown.items():
+            change = int(shot.change[number])
+            below = [p for p in shown if p.startswith(path + b"/")]
+            if path not in before:
+                assert change == ADDED
+            elif path not in after:
+                assert change == DELETED
+            elif any(shot.change[shown[p]] for p in below):
+                assert change == MODIFIED
+            else:
+                same = (before[path].sha256, before[path].link) == (
+                    after[path].sha256,
+                    after[path].link,
+                )
+                assert change == MODIFIED or (change == UNMODIFIED and same)
+            once = _files_once(after)
+            wanted = sum(once[p].size for p in (path, *below) if p in once)
+            assert path not in after or shot.size[number] == wanted
+
+
+@given(strategies.stacks(), st.sampled_from([b"^/", b"x", b"/[ab]+$"]))
+def test_matching_and_inside(memory_store: str, stack: Stacks, pattern: bytes) -> None:
+    stack_image.trees(stack)
+    found = Snapshots(stack_image.loaded(memory_store, stack))
+    paths = [bytes(path) for path in found.stack.rows[found.stack.first].paths()]
+    matching = found.matching(re.compile(pattern))
+    assert matching.tolist() == [re.search(pattern, path) is not None for path in paths]
+    wanted = [
+        any(path != other and (other == b"/" or path.startswith(other + b"/"))
+            for other, chosen in zip(paths, matching, strict=True) if chosen)
+        for path in paths
+    ]  # fmt: skip
+    assert found.inside(matching).tolist() == wanted

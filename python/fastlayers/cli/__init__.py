@@ -55,6 +55,7 @@ VERBS = {
     "dupes": "dupes",
     "efficiency": "efficiency",
     "exec": "exec_",
+    "explore": "explore",
     "export": "export",
     "find": "find",
     "flatten": "flatten",

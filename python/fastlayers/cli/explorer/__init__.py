@@ -1,0 +1,1 @@
+"""What `explore` shows: an application of textual, which only this package imports."""
