@@ -90,6 +90,74 @@ def test_runs(rows: list[tuple[int, int, int]]) -> None:
     assert _kernels.runs(high, low, size).tolist() == expected
 
 
+_Row = tuple[str, bool]  # what it is, and whether an earlier layer has it already
+
+
+def _hides(row: _Row, at: bytes, path: bytes, below: str | None) -> bool:
+    """Whether a row hides what lies below it at a path; `below` is what lies where the row is."""
+    under = path != at and (not at or path.startswith(at + b"/"))
+    if row[0] == "whiteout":
+        return under or path == at
+    return under and (row[0] == "opaque" or (row[0] == "file" and below in ("folder", "opaque")))
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            strategies.paths(),
+            st.tuples(st.sampled_from(["file", "folder", "opaque", "whiteout"]), st.booleans()),
+            max_size=6,
+        ),
+        max_size=4,
+    )
+)
+def test_replay(layers: list[dict[bytes, _Row]]) -> None:
+    numbered: list[tuple[bytes, _Row]] = []
+    bounds, expected, live = [0], [], dict[bytes, int]()
+    for number, table in enumerate(layers):
+        rows = sorted(table.items(), key=lambda item: _key(item[0]))
+        start = len(numbered)
+        numbered += rows
+        bounds.append(len(numbered))
+        before = dict(live)
+        for path, row in before.items():
+            for at, (where, what) in enumerate(rows, start):
+                there = before.get(where)
+                if _hides(what, where, path, None if there is None else numbered[there][1][0]):
+                    del live[path]
+                    if table.get(path, ("whiteout", False))[0] == "whiteout":
+                        expected.append((number, at, -1, row))
+                    break
+        for at, (path, (what, is_old)) in enumerate(rows, start):
+            if what == "whiteout":
+                continue
+            if path not in live or what == "file" or not is_old:
+                expected.append((number, at, at, before.get(path, -1)))
+            live[path] = at
+    paths = [path for path, _ in numbered]
+    columns = _columns(paths)
+    heap, offsets, lengths = columns
+    ids, first = _kernels.path_ids(*columns, np.array(bounds, dtype=np.int64))
+    ends = _kernels.subtree_ends(heap, offsets[first], lengths[first])
+    kind = {"file": 0, "folder": 1, "opaque": 1, "whiteout": 6}
+    layer = [
+        number - is_old if what[0] not in ("file", "whiteout") else number
+        for number, table in enumerate(layers)
+        for _, what in sorted(table.items(), key=lambda item: _key(item[0]))
+        for is_old in [what[1]]
+    ]
+    events, result = _kernels.replay(
+        ids,
+        ends,
+        np.array([kind[what] for _, (what, _) in numbered], dtype=np.uint8),
+        np.array([what == "opaque" for _, (what, _) in numbered], dtype=np.uint8),
+        np.array(layer, dtype=np.int64).astype(np.uint32),
+        np.array(bounds, dtype=np.int64),
+    )
+    assert sorted(map(tuple, events.tolist())) == sorted(expected)
+    assert {paths[row]: row for row in result.tolist() if row >= 0} == live
+
+
 def test_a_million_entries_take_a_moment() -> None:
     """100 ms is what is wanted of each kernel; a busy machine may take three times that."""
     count = 1_000_000
