@@ -43,9 +43,10 @@ constexpr const char* kMaskedProc[] = {"acpi",       "asound",        "interrupt
 constexpr const char* kReadOnlyProc[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
 constexpr const char* kMaskedSys[] = {"firmware", "devices/virtual/powercap"};
 
-sys::Fd new_mount(const char* type, const Options& options, unsigned flags) {
+sys::Fd new_mount(const char* type, const Options& options, unsigned flags,
+                  const char* source = nullptr) {
   sys::FsContext context(type);
-  context.set_string("source", type);
+  context.set_string("source", source != nullptr ? source : type);
   for (const auto& [key, value] : options) {
     if (value == nullptr) {
       context.set_flag(key);
@@ -167,7 +168,8 @@ SystemMounts mount_dev(int root_fd, const SystemMountOptions& options) {
   mount_below(dev, "pts", mounts.devpts);
   if (options.ipc == Ipc::own) {
     const std::string size = std::to_string(options.shm_bytes);
-    mount_below(dev, "shm", new_mount("tmpfs", {{"mode", "1777"}, {"size", size.c_str()}}, kBare));
+    mount_below(dev, "shm",
+                new_mount("tmpfs", {{"mode", "1777"}, {"size", size.c_str()}}, kBare, "shm"));
   } else if (options.ipc == Ipc::host) {
     mount_below(dev, "shm", lend("/dev/shm"));
   }

@@ -63,7 +63,7 @@ def _open_leader(container: Container) -> int:
     state = container.state()
     if state.paused:
         raise ConflictError(
-            f"container {container.name} is paused, unpause the container before exec"
+            f"Container {container.name} is paused, unpause the container before exec"
         )
     if state.status == RUNNING:
         try:
@@ -76,4 +76,4 @@ def _open_leader(container: Container) -> int:
             if start_time(state.pid) == state.pid_start:
                 return leader
             os.close(leader)
-    raise ConflictError(f"container {container.name} is not running")
+    raise ConflictError(f"container {container.id} is not running")

@@ -251,7 +251,7 @@ def _mounts(container: Container) -> list[dict[str, Any]]:
     """Those of --tmpfs are not among them, as in Docker's."""
     mounts = []
     of_tmpfs_flag = {mount.target for mount in tmpfs_mounts(container.options.tmpfs)}
-    modes = _modes(container.options.volumes)
+    modes = _modes(container.options)
     for mount in container.mounts:
         if mount.target in of_tmpfs_flag:
             continue
@@ -270,14 +270,15 @@ def _mounts(container: Container) -> list[dict[str, Any]]:
     return mounts
 
 
-def _modes(volumes: Sequence[str]) -> dict[str, str]:
-    """What -v says after its second colon, by target; Docker has "z" for volumes without it."""
+def _modes(options: ContainerOptions) -> dict[str, str]:
+    """What -v says after its second colon, by target; Docker has "z" for volumes that do not."""
     modes = {}
-    for text in volumes:
+    for text in options.volumes:
         mount = Mount.parse(text)
-        if mount.kind != ANONYMOUS:
-            options = ":".join(text.split(":")[2:])
-            modes[mount.target] = options or ("z" if mount.kind == VOLUME else "")
+        said = ":".join(text.split(":")[2:])
+        modes[mount.target] = said or ("z" if mount.kind == VOLUME else "")
+    for mount in map(parse_mount, options.mounts):
+        modes[mount.target] = "z" if mount.kind in (ANONYMOUS, VOLUME) else ""
     return modes
 
 

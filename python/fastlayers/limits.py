@@ -147,7 +147,7 @@ def parse_cpus(text: str) -> int:
     """Billionths of a number of processors as Docker writes it: 1.5. InvalidError."""
     whole, _, part = text.partition(".")
     if not (whole + part).isdigit() or not text.isascii() or len(part) > 9 or len(whole) > 9:
-        raise InvalidError(f"failed to parse {text[:40]!r} as a number of CPUs")
+        raise InvalidError(f"failed to parse {text[:40]} as a rational number")
     return int(whole or "0") * _BILLION + int(part.ljust(9, "0") or "0")
 
 

@@ -108,10 +108,7 @@ class NameRegistry:
             chosen = name or self._free_name()
             owner = self.find(chosen)
             if owner is not None:
-                raise ConflictError(
-                    f'The container name "/{chosen}" is already in use by container "{owner}". '
-                    "You have to remove (or rename) that container to be able to reuse that name."
-                )
+                raise _taken(chosen, owner)
             complete(chosen)
             link = os.path.join(self._directory, chosen)
             try:
@@ -128,11 +125,10 @@ class NameRegistry:
         """Gives a container another name. `complete` records it. ConflictError if it is taken."""
         with FileLock(self._lock_path, exclusive=True):
             owner = self.find(new)
+            if owner == container_id:
+                raise ConflictError("Renaming a container with the same name as its current name")
             if owner is not None:
-                raise ConflictError(
-                    f'The container name "/{new}" is already in use by container "{owner}". '
-                    "You have to remove (or rename) that container to be able to reuse that name."
-                )
+                raise _taken(new, owner)
             link = os.path.join(self._directory, new)
             try:
                 unlink(link)
@@ -173,3 +169,10 @@ class NameRegistry:
             if self.find(name) is None:
                 return name
         raise ConflictError("no free random name was found: give the container one with --name")
+
+
+def _taken(name: str, owner: str) -> ConflictError:
+    return ConflictError(
+        f'Conflict. The container name "/{name}" is already in use by container "{owner}". '
+        "You have to remove (or rename) that container to be able to reuse that name."
+    )

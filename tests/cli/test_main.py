@@ -29,10 +29,11 @@ def test_no_words_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unknown_words_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    see = "is not a fastlayers command.\nSee 'fastlayers --help'\n"
-    assert call(capsys, "x") == (1, "", f"fastlayers: 'x' {see}")
-    see = "is not a fastlayers command.\nSee 'fastlayers image --help'\n"
-    assert call(capsys, "image", "x") == (1, "", f"fastlayers: 'image x' {see}")
+    text = "fastlayers: unknown command: fastlayers"
+    see = "Run 'fastlayers --help' for more information\n"
+    assert call(capsys, "x") == (1, "", f"{text} x\n\n{see}")
+    see = "Usage:  fastlayers image\n\nRun 'fastlayers image --help' for more information\n"
+    assert call(capsys, "image", "x") == (1, "", f"{text} image x\n\n{see}")
     assert call(capsys, "help", "x") == (1, "", "unknown help topic: x\n")
 
 

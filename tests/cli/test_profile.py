@@ -118,7 +118,7 @@ def test_its_forms(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith(text)
     # The word after a bare --profile is the verb.
     assert main(["--profile", "no-such-verb"]) == 1
-    assert "'no-such-verb' is not a fastlayers command" in capsys.readouterr().err
+    assert "unknown command: fastlayers no-such-verb" in capsys.readouterr().err
 
 
 def test_the_first_flag_counts(capsys: pytest.CaptureFixture[str]) -> None:

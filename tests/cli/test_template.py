@@ -129,7 +129,7 @@ def test_unreadable_templates(source: str, complaint: str) -> None:
         ),
         (
             "{{.Health.Status}}",
-            ':1:2: executing "" at <.Health.Status>: nil pointer evaluating interface {}.Status',
+            ':1:9: executing "" at <.Health.Status>: nil pointer evaluating interface {}.Status',
         ),
         ("x\n{{len}}", ':2:2: executing "" at <len>: wrong number of args for len'),
     ],

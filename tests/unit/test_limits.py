@@ -48,7 +48,7 @@ def test_cpus() -> None:
         10**9, 15 * 10**8, 25 * 10**7, 1,
     ]  # fmt: skip
     for text in ("", "-1", "one", "1.5.5", "1" * 30):
-        with pytest.raises(InvalidError, match="as a number of CPUs"):
+        with pytest.raises(InvalidError, match="as a rational number"):
             parse_cpus(text)
 
 

@@ -329,6 +329,8 @@ def _run(module: str, path: str, words: list[str], root: str | None, backend: st
         smallest, largest = command.arguments
         if len(values.args) < smallest or (largest is not None and len(values.args) > largest):
             wants = _wants(smallest, largest)
+            if largest is None:
+                hint = hint.replace("Run", "See", 1)
             text = f"fastlayers: 'fastlayers {path}' {wants}\n\n{usage}\n\n{hint}"
             return _report(text, 1)
         if module not in _WITHOUT_STORE:
@@ -411,8 +413,10 @@ def _help_topic(words: list[str]) -> int:
 
 
 def _unknown(path: str, group: str) -> int:
-    see = f"fastlayers {group} --help" if group else "fastlayers --help"
-    return _report(f"fastlayers: '{one_line(path)}' is not a fastlayers command.\nSee '{see}'", 1)
+    usage = f"Usage:  fastlayers {group}\n\n" if group else ""
+    help = f"fastlayers {group} --help" if group else "fastlayers --help"
+    text = f"fastlayers: unknown command: fastlayers {one_line(path)}"
+    return _report(f"{text}\n\n{usage}Run '{help}' for more information", 1)
 
 
 def _report(text: str, code: int) -> int:

@@ -13,6 +13,7 @@ from fastlayers.cli.flags import Flag
 from fastlayers.cli.template import (
     NO_LIST,
     NO_MAP,
+    EmptyStruct,
     StringMap,
     Template,
     TemplateError,
@@ -64,6 +65,7 @@ _LISTS = frozenset(
     )
 )
 _MAPS = frozenset(("ExposedPorts", "Labels", "Ports", "Volumes"))
+_SETS = frozenset(("ExposedPorts", "Volumes"))
 
 
 def run(call: Call) -> int:
@@ -78,7 +80,13 @@ def run(call: Call) -> int:
     found, errors = _find_all(call, find)
     if template is not None:
         for about in found:
-            print(template.render(shaped(about)))
+            try:
+                print(template.render(shaped(about)))
+            except TemplateError:
+                print()
+                raise
+        if not found:
+            print()  # a line, as docker has it
     elif format.strip() == "json":
         print(to_json(found))
     else:
@@ -151,7 +159,12 @@ def shaped(value: object, name: str = "") -> object:
     if isinstance(value, dict):
         if name == "Labels":
             return StringMap({key: value[key] for key in sorted(value)})
+        if name in _SETS:
+            return {key: EmptyStruct() for key in value}
         return {key: shaped(item, key) for key, item in value.items()}
+    if name == "Mounts" and isinstance(value, list):
+        # What JSON leaves out where it is empty, templates can ask for.
+        return [shaped({"Name": "", "Driver": "", **mount}) for mount in value]
     if isinstance(value, list | tuple):
         return [shaped(item) for item in value]
     return value

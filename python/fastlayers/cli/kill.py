@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.each import each
 from fastlayers.cli.flags import Flag
+from fastlayers.errors import NotFoundError
 
 COMMAND = Command(
     "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -17,7 +18,11 @@ COMMAND = Command(
 
 def run(call: Call) -> int:
     def kill(name: str) -> None:
-        call.store.container(name).kill(call.flags.text("signal"))
+        try:
+            container = call.store.container(name)
+        except NotFoundError as error:
+            raise NotFoundError(f"cannot kill container: {name}: {error}") from None
+        container.kill(call.flags.text("signal"))
         print(name, flush=True)
 
     return 1 if each(call.args, kill) else 0

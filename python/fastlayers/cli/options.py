@@ -44,6 +44,20 @@ def _check_size(text: str) -> str:
     return ""
 
 
+def _check_swap(text: str) -> str:
+    return "" if text == "-1" else _check_size(text)
+
+
+def _check_cpus(text: str) -> str:
+    from fastlayers.limits import parse_cpus
+
+    try:
+        parse_cpus(text)
+    except FastlayersError as error:
+        return str(error)
+    return ""
+
+
 def _size(text: str) -> int:
     if not text:
         return 0
@@ -110,7 +124,7 @@ FLAGS = (
     Flag("cpu-period", "", "int", "Limit CPU CFS (Completely Fair Scheduler) period", default=0),
     Flag("cpu-quota", "", "int", "Limit CPU CFS (Completely Fair Scheduler) quota", default=0),
     Flag("cpu-shares", "c", "int", "CPU shares (relative weight)", default=0),
-    Flag("cpus", "", "string", "Number of CPUs", value_name="decimal"),
+    Flag("cpus", "", "string", "Number of CPUs", value_name="decimal", check=_check_cpus),
     Flag("cpuset-cpus", "", "string", "CPUs in which to allow execution (0-3, 0,1)"),
     Flag("cpuset-mems", "", "string", "MEMs in which to allow execution (0-3, 0,1)"),
     Flag(
@@ -140,7 +154,7 @@ FLAGS = (
     Flag("ipc", "", "string", 'IPC mode to use ("private", "none", "host")'),
     Flag("label", "l", "list", "Set meta data on a container", check=_check_label),
     Flag("label-file", "", "list", "Read in a line delimited file of labels"),
-    Flag("memory", "m", "string", "Memory limit", value_name="bytes"),
+    Flag("memory", "m", "string", "Memory limit", value_name="bytes", check=_check_size),
     Flag("memory-reservation", "", "string", "Memory soft limit", value_name="bytes"),
     Flag(
         "memory-swap",
@@ -148,6 +162,7 @@ FLAGS = (
         "string",
         "Swap limit equal to memory plus swap: '-1' to enable unlimited swap",
         value_name="bytes",
+        check=_check_swap,
     ),
     Flag(
         "mount",
@@ -237,7 +252,7 @@ def container_options(call: Call, *, detached: bool = False) -> ContainerOptions
         dns=flags.all("dns"),
         dns_search=flags.all("dns-search"),
         dns_options=flags.all("dns-option"),
-        volumes=flags.all("volume"),
+        volumes=list(dict.fromkeys(flags.all("volume"))),  # the same text twice is one
         mounts=flags.all("mount"),
         tmpfs=flags.all("tmpfs"),
         shm_size=_size(flags.text("shm-size")),

@@ -46,6 +46,7 @@ _HEADINGS: dict[str, object] = {
     "Mounts": "MOUNTS",
     "Names": "NAMES",
     "Networks": "NETWORKS",
+    "Platform": "PLATFORM",
     "Ports": "PORTS",
     "RunningFor": "CREATED",
     "Size": "SIZE",
@@ -53,7 +54,8 @@ _HEADINGS: dict[str, object] = {
     "Status": "STATUS",
 }
 _COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
-_FILTERS = ("ancestor", "before", "exited", "id", "label", "name", "since", "status")
+_FILTERS = ("ancestor", "before", "exited", "id", "label", "name", "network", "since",
+            "status", "volume")  # fmt: skip
 _STATES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
 _COMMAND_WIDTH = 20
 _MOUNT_WIDTH = 15
@@ -103,6 +105,8 @@ class _Wanted:
             and filters.any("name", lambda pattern: _search(pattern, container.name))
             and filters.any("status", lambda status: status == state.word)
             and filters.any("exited", lambda code: _exited(state, int(code)))
+            and filters.any("network", lambda network: network == container.options.network)
+            and filters.any("volume", lambda place: _has_mount(container, place))
             and filters.labels(container.labels)
             and all(created < moment for moment in self._before)
             and all(created > moment for moment in self._since)
@@ -135,6 +139,11 @@ def _search(pattern: str, name: str) -> bool:
         return pattern == name
 
 
+def _has_mount(container: Container, place: str) -> bool:
+    """Whether a volume of this name, or anything at this place inside, is mounted."""
+    return any(place in (mount.source, mount.target) for mount in container.mounts)
+
+
 def _exited(state: State, code: int) -> bool:
     return state.status == "exited" and state.exit_code == code
 
@@ -159,6 +168,7 @@ def _row(store: Store, container: Container, *, full: bool, with_size: bool) -> 
         "Mounts": ",".join(mounts),
         "Names": container.name,
         "Networks": container.options.network,
+        "Platform": None,  # as in Docker without containerd's image store
         "Ports": "",
         "RunningFor": moment.since(_created(container)),
         "Size": _size(store, container) if with_size else "0B",

@@ -1,8 +1,8 @@
 """Columns that line up, as docker's tables do.
 
 A cell ends with a tab. The lines that follow one another with a cell in the same place share the
-width of that column: the longest cell and three blanks, at least ten. What follows the last tab of
-a line belongs to no column and is not padded.
+width of that column: the longest cell and three blanks, at least ten (of `top` twenty). What
+follows the last tab of a line belongs to no column and is not padded.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ _MINIMUM = 10
 _PADDING = 3
 
 
-def align(text: str) -> str:
+def align(text: str, *, narrowest: int = _MINIMUM) -> str:
     """The text with its tabs replaced by blanks."""
     lines = [line.split("\t") for line in text.split("\n")]
     for column in range(max(map(len, lines)) - 1):
-        _pad(lines, column)
+        _pad(lines, column, narrowest)
     return "\n".join("".join(cells) for cells in lines)
 
 
-def _pad(lines: list[list[str]], column: int) -> None:
+def _pad(lines: list[list[str]], column: int, narrowest: int) -> None:
     """Pads one column, run by run of the lines that have it."""
     start = 0
     while start < len(lines):
@@ -27,7 +27,7 @@ def _pad(lines: list[list[str]], column: int) -> None:
         while end < len(lines) and len(lines[end]) > column + 1:
             end += 1
         run = lines[start:end]
-        width = max([_MINIMUM, *(len(cells[column]) + _PADDING for cells in run)])
+        width = max([narrowest, *(len(cells[column]) + _PADDING for cells in run)])
         for cells in run:
             cells[column] = cells[column].ljust(width)
         start = end + 1

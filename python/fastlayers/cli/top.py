@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastlayers.cli.command import Call, Command, CommandError
+from fastlayers.cli.table import align
 from fastlayers.errors import ConflictError
 
 COMMAND = Command(
@@ -36,9 +37,7 @@ def run(call: Call) -> int:
         raise CommandError("Couldn't find PID field in ps output")
     column = headings.index("PID")
     inside = {str(pid) for pid in descendants(state.pid)}
-    print(lines[0])
-    for line in lines[1:]:
-        words = line.split(None, len(headings) - 1)
-        if len(words) > column and words[column] in inside:
-            print(line)
+    rows = [line.split(None, len(headings) - 1) for line in lines[1:]]
+    shown = [headings] + [row for row in rows if len(row) > column and row[column] in inside]
+    print(align("\n".join("\t".join(row) for row in shown), narrowest=20))
     return 0

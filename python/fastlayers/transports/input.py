@@ -64,7 +64,7 @@ def open_path(path: str) -> int:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFoundError(f"{path}: no such file") from None
+        raise NotFoundError(f"{path}: no such file or directory") from None
     except OSError as error:
         raise host_error(f"cannot open {path}", error) from None
     except ValueError:
@@ -80,7 +80,7 @@ def open_regular(path: str) -> int:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFoundError(f"{path}: no such file") from None
+        raise NotFoundError(f"{path}: no such file or directory") from None
     except OSError as error:
         raise host_error(f"cannot open {path}", error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -15,6 +15,7 @@ from fastlayers.cli.template.parser import parse
 from fastlayers.cli.template.values import (
     NO_LIST,
     NO_MAP,
+    EmptyStruct,
     Record,
     StringMap,
     in_utf8,
@@ -24,6 +25,7 @@ from fastlayers.cli.template.values import (
 __all__ = [
     "NO_LIST",
     "NO_MAP",
+    "EmptyStruct",
     "Record",
     "StringMap",
     "Template",

@@ -234,12 +234,15 @@ class _Reader:
         raise self._error(f"unexpected <{token.text}> in operand")
 
     def _chain(self, first: Token, base: Expression | str, names: list[str]) -> Expression:
-        """The fields that follow without a blank."""
+        """The fields that follow without a blank; as in Go, the first of them is its place."""
+        start = first.start
         while (token := self._peek()) is not None and token.kind == "field" and not token.spaced:
             self._next_token += 1
+            if start == first.start:
+                start = token.start
             names.append(token.text)
         source = self._source[first.start : self._tokens[self._next_token - 1].end]
-        return Chain(source, self._place(first.start), base, names)
+        return Chain(source, self._place(start), base, names)
 
     # Tokens.
 

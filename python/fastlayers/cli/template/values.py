@@ -35,6 +35,10 @@ NO_LIST = Null("[]")
 NO_MAP = Null("map[]")
 
 
+class EmptyStruct(dict[str, object]):
+    """What the members of Go's sets are: prints as {}, and is {} as JSON."""
+
+
 class Missing:
     """The value of what is not there."""
 
@@ -59,6 +63,8 @@ def plain(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return _float(value)
+    if isinstance(value, EmptyStruct):
+        return "{}"
     if isinstance(value, dict):
         pairs = (f"{key}:{plain(value[key])}" for key in sorted(value) if not callable(value[key]))
         return f"map[{' '.join(pairs)}]"

@@ -1,0 +1,83 @@
+"""python -m tests.docker [--recorded] [--user NAME] [--record]: plays the script with both.
+
+Prints every difference, with its reason if it has one, and the count; ends with 1 if one has none.
+Docker is started for it (docker.io), or its recorded answers are taken with --recorded. --user is
+whom fastlayers runs as. --record keeps both's answers for the tests, which needs a reason for each
+difference; with --recorded it keeps docker's and replaces those of fastlayers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping
+from difflib import unified_diff
+from pathlib import Path
+
+from tests.docker import daemon, player, record, script
+from tests.docker.answer import Answer
+from tests.docker.differences import REASONS
+
+
+def main() -> int:
+    """Plays, compares, prints."""
+    parser = argparse.ArgumentParser(prog="python -m tests.docker")
+    parser.add_argument("--recorded", action="store_true", help="do not start docker")
+    parser.add_argument("--user", metavar="NAME", help="whom fastlayers runs as")
+    parser.add_argument("--record", action="store_true", help="keep the answers for the tests")
+    options = parser.parse_args()
+    lines = script.commands()
+    if options.recorded:
+        known = record.read()
+        docker, theirs = known.docker, known.answers
+        missing = [line for line in lines if line not in theirs]
+        if missing:
+            raise SystemExit("docker has not been asked yet:\n  " + "\n  ".join(missing))
+    else:
+        docker, theirs = _ask_docker(lines)
+    with tempfile.TemporaryDirectory(prefix="fastlayers-docker-") as place:
+        Path(place).chmod(0o755)
+        ours = player.fastlayers(Path(place), options.user).play(lines)
+    different = [line for line in lines if theirs[line] != ours[line]]
+    without_reason = [line for line in different if line not in REASONS]
+    equal_again = [line for line in REASONS if line not in different]
+    for line in different:
+        _show(line, theirs[line], ours[line])
+    for line in equal_again:
+        print(f"$ {line}\n  is listed among the differences, and is none\n")
+    print(f"{docker}: {len(lines)} command lines, {len(lines) - len(different)} answered alike, "
+          f"{len(different) - len(without_reason)} otherwise for a reason, "
+          f"{len(without_reason)} otherwise without one")  # fmt: skip
+    if without_reason or equal_again:
+        return 1
+    if options.record:
+        record.write(record.Record(docker, {line: theirs[line] for line in lines}, ours))
+    return 0
+
+
+def _ask_docker(lines: list[str]) -> tuple[str, Mapping[str, Answer]]:
+    with (
+        tempfile.TemporaryDirectory(prefix="fastlayers-docker-") as place,
+        daemon.docker(Path(place)) as host,
+    ):
+        print("asking docker", file=sys.stderr)
+        return daemon.versions(host), player.docker(Path(place), host).play(lines)
+
+
+def _show(line: str, theirs: Answer, ours: Answer) -> None:
+    print(f"$ {line}")
+    print(f"  {REASONS.get(line, 'NO REASON')}")
+    if theirs.code != ours.code:
+        print(f"  exit code: {theirs.code} docker, {ours.code} fastlayers")
+    for name in ("out", "err"):
+        one, other = (getattr(answer, name).splitlines() for answer in (theirs, ours))
+        for change in list(unified_diff(one, other, lineterm="", n=0))[2:]:
+            if not change.startswith("@@"):
+                who = "docker" if change[0] == "-" else "fastlayers"
+                print(f"  {name} {who + ':':<12}{change[1:]}")
+    print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

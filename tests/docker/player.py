@@ -1,0 +1,85 @@
+"""Plays the script with one program that answers to the name docker."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from tests import busybox_root
+from tests.docker.answer import Answer
+from tests.docker.script import FILES
+
+_PATIENCE_SECONDS = 60.0
+
+
+class Player:
+    """A folder with the script's files, in which command lines are played."""
+
+    def __init__(
+        self, place: Path, environment: Mapping[str, str], through: Sequence[str] = ()
+    ) -> None:
+        """`through` is put before each command line: who else is to run it."""
+        self._work = place / "work"
+        self._through = list(through)
+        self._work.mkdir()
+        (self._work / "box.tar").write_bytes(busybox_root.tar())
+        for name, text in FILES.items():
+            file = self._work / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        home = place / "home"
+        home.mkdir()
+        kept = ("LANG", "TMPDIR", "PYTHONPATH")
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "TERM": "xterm",
+            "TZ": "UTC",
+            **{name: os.environ[name] for name in kept if name in os.environ},
+            **environment,
+        }
+
+    def play(self, commands: Iterable[str]) -> dict[str, Answer]:
+        """The answer of each command line, in order."""
+        return {command: self.answer(command) for command in commands}
+
+    def answer(self, command: str) -> Answer:
+        """Runs one command line to its end. TimeoutExpired if it has none."""
+        done = subprocess.run(
+            [*self._through, "sh", "-c", command],
+            cwd=self._work,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE_SECONDS,
+        )
+        texts = (raw.decode(errors="backslashreplace") for raw in (done.stdout, done.stderr))
+        return Answer(done.returncode, *texts).normal({str(self._work): "<work>"})
+
+
+def docker(place: Path, host: str) -> Player:
+    """The docker of this machine, with the daemon at `host`."""
+    return Player(place, {"DOCKER_HOST": host})
+
+
+def fastlayers(place: Path, user: str | None = None) -> Player:
+    """fastlayers with a store in `place`, played by `user` (root if None)."""
+    programs = place / "bin"
+    programs.mkdir()
+    docker = programs / "docker"
+    docker.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m fastlayers "$@"\n')
+    docker.chmod(0o755)
+    environment = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "FASTLAYERS_ROOT": str(place / "store"),
+    }
+    if user is None:
+        return Player(place, environment)
+    through = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"]
+    player = Player(place, environment, through)
+    subprocess.run(["chown", "-R", f"{user}:", place], check=True)
+    return player
