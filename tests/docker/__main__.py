@@ -40,10 +40,17 @@ def main() -> int:
         Path(place).chmod(0o755)
         ours = player.fastlayers(Path(place), options.user).play(lines)
     different = [line for line in lines if theirs[line] != ours[line]]
-    without_reason = [line for line in different if line not in REASONS]
+    # A reason is one for the answer that was kept, not for any other.
+    kept = {} if options.record else record.read().expected
+    without_reason = [
+        line
+        for line in different
+        if line not in REASONS or kept.get(line, ours[line]) != ours[line]
+    ]
     equal_again = [line for line in REASONS if line not in different]
     for line in different:
-        _show(line, theirs[line], ours[line])
+        reason = "NO REASON" if line in without_reason else REASONS[line]
+        _show(line, reason, theirs[line], ours[line])
     for line in equal_again:
         print(f"$ {line}\n  is listed among the differences, and is none\n")
     print(f"{docker}: {len(lines)} command lines, {len(lines) - len(different)} answered alike, "
@@ -65,9 +72,8 @@ def _ask_docker(lines: list[str]) -> tuple[str, Mapping[str, Answer]]:
         return daemon.versions(host), player.docker(Path(place), host).play(lines)
 
 
-def _show(line: str, theirs: Answer, ours: Answer) -> None:
-    print(f"$ {line}")
-    print(f"  {REASONS.get(line, 'NO REASON')}")
+def _show(line: str, reason: str, theirs: Answer, ours: Answer) -> None:
+    print(f"$ {line}\n  {reason}")
     if theirs.code != ours.code:
         print(f"  exit code: {theirs.code} docker, {ours.code} fastlayers")
     for name in ("out", "err"):
