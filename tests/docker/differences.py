@@ -34,10 +34,6 @@ REASONS = {
     "docker exec web /etc/passwd": _STDERR,
     "docker exec -w /nosuch web pwd": _STDERR,
     "docker exec -u nobodyhere web id": _STDERR,
-    "docker inspect --format '{{.Config.Tty}} {{.Config.OpenStdin}} {{.Config.StdinOnce}} "
-    "{{.Config.AttachStdin}} {{.Config.AttachStdout}} {{.Config.AttachStderr}}' web": (
-        "a container does not record that it was first started with -d"
-    ),
     "docker inspect --format '{{json .HostConfig.MaskedPaths}} {{json .HostConfig.ReadonlyPaths}}' "
     "web": "the longer list of Docker 28",
     "docker port web": "no ports are published yet",
