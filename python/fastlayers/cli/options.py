@@ -26,36 +26,34 @@ def _check_label(text: str) -> str:
     return f"invalid label '{text}': empty name" if text[:1] in ("", "=") else ""
 
 
-def _check_mount(text: str) -> str:
-    from fastlayers.mount_option import read_fields
-
+def _complaint(read: Callable[[str], object], text: str) -> str:
     try:
-        read_fields(text)
+        read(text)
+    except UnsupportedError:
+        return ""  # said later, as it stands
     except FastlayersError as error:
         return str(error)
     return ""
+
+
+def _checked(module: str, name: str) -> Callable[[str], str]:
+    """What is wrong with a value, by a function that reads it; its module is loaded when there is
+    one to be read."""
+
+    def check(text: str) -> str:
+        import importlib
+
+        return _complaint(getattr(importlib.import_module(f"fastlayers.{module}"), name), text)
+
+    return check
 
 
 def _check_size(text: str) -> str:
-    try:
-        _size(text)
-    except FastlayersError as error:
-        return str(error)
-    return ""
+    return _complaint(_size, text)
 
 
 def _check_swap(text: str) -> str:
     return "" if text == "-1" else _check_size(text)
-
-
-def _check_cpus(text: str) -> str:
-    from fastlayers.limits import parse_cpus
-
-    try:
-        parse_cpus(text)
-    except FastlayersError as error:
-        return str(error)
-    return ""
 
 
 def _size(text: str) -> int:
@@ -64,38 +62,6 @@ def _size(text: str) -> int:
     from fastlayers.limits import parse_bytes
 
     return parse_bytes(text)
-
-
-def _name_check(option: str) -> Callable[[str], str]:
-    """What is wrong with the value of an option that has to do with names."""
-
-    def check(text: str) -> str:
-        from fastlayers.name_service import CHECKS
-
-        try:
-            CHECKS[option](text)
-        except FastlayersError as error:
-            return str(error)
-        return ""
-
-    return check
-
-
-def _kernel_check(name: str) -> Callable[[str], str]:
-    """What is wrong with the value of an option of kernel_option."""
-
-    def check(text: str) -> str:
-        from fastlayers import kernel_option
-
-        try:
-            getattr(kernel_option, name)(text)
-        except UnsupportedError:
-            pass  # said later, as it stands
-        except FastlayersError as error:
-            return str(error)
-        return ""
-
-    return check
 
 
 ENV_FLAGS = (
@@ -108,7 +74,7 @@ FLAGS = (
         "",
         "list",
         "Add a custom host-to-IP mapping (host:ip)",
-        check=_name_check("add_hosts"),
+        check=_checked("name_service", "check_host"),
     ),
     Flag("annotation", "", "list", "Add an annotation to the container", value_name="map"),
     Flag(
@@ -124,7 +90,14 @@ FLAGS = (
     Flag("cpu-period", "", "int", "Limit CPU CFS (Completely Fair Scheduler) period", default=0),
     Flag("cpu-quota", "", "int", "Limit CPU CFS (Completely Fair Scheduler) quota", default=0),
     Flag("cpu-shares", "c", "int", "CPU shares (relative weight)", default=0),
-    Flag("cpus", "", "string", "Number of CPUs", value_name="decimal", check=_check_cpus),
+    Flag(
+        "cpus",
+        "",
+        "string",
+        "Number of CPUs",
+        value_name="decimal",
+        check=_checked("limits", "parse_cpus"),
+    ),
     Flag("cpuset-cpus", "", "string", "CPUs in which to allow execution (0-3, 0,1)"),
     Flag("cpuset-mems", "", "string", "MEMs in which to allow execution (0-3, 0,1)"),
     Flag(
@@ -132,12 +105,20 @@ FLAGS = (
         "",
         "list",
         "Add a host device to the container",
-        check=_kernel_check("parse_device"),
+        check=_checked("kernel_option", "parse_device"),
     ),
-    Flag("dns", "", "list", "Set custom DNS servers", check=_name_check("dns")),
-    Flag("dns-option", "", "list", "Set DNS options", check=_name_check("dns_options")),
     Flag(
-        "dns-search", "", "list", "Set custom DNS search domains", check=_name_check("dns_search")
+        "dns", "", "list", "Set custom DNS servers", check=_checked("name_service", "check_address")
+    ),
+    Flag(
+        "dns-option", "", "list", "Set DNS options", check=_checked("name_service", "check_option")
+    ),
+    Flag(
+        "dns-search",
+        "",
+        "list",
+        "Set custom DNS search domains",
+        check=_checked("name_service", "check_domain"),
     ),
     Flag("domainname", "", "string", "Container NIS domain name"),
     Flag("entrypoint", "", "string", "Overwrite the default ENTRYPOINT of the image"),
@@ -170,7 +151,7 @@ FLAGS = (
         "list",
         "Attach a filesystem mount to the container",
         value_name="mount",
-        check=_check_mount,
+        check=_checked("mount_option", "read_fields"),
     ),
     Flag("name", "", "string", "Assign a name to the container"),
     Flag("network", "", "string", 'Network of the container ("host", "none")', default="host"),
@@ -202,7 +183,7 @@ FLAGS = (
         "list",
         "Sysctl options",
         value_name="map",
-        check=_kernel_check("parse_sysctl"),
+        check=_checked("kernel_option", "parse_sysctl"),
     ),
     Flag("tmpfs", "", "list", "Mount a tmpfs directory"),
     Flag("tty", "t", "bool", "Allocate a pseudo-TTY"),
@@ -212,7 +193,7 @@ FLAGS = (
         "list",
         "Ulimit options",
         value_name="ulimit",
-        check=_kernel_check("parse_ulimit"),
+        check=_checked("kernel_option", "parse_ulimit"),
     ),
     Flag("user", "u", "string", "Username or UID (format: <name|uid>[:<group|gid>])"),
     Flag("uts", "", "string", 'UTS namespace to use ("host")'),
