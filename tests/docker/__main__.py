@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from difflib import unified_diff
 from pathlib import Path
 
-from tests.docker import daemon, player, record, script
+from tests.docker import daemon, flags, player, record, script
 from tests.docker.answer import Answer
 from tests.docker.differences import REASONS
 
@@ -26,7 +26,11 @@ def main() -> int:
     parser.add_argument("--recorded", action="store_true", help="do not start docker")
     parser.add_argument("--user", metavar="NAME", help="whom fastlayers runs as")
     parser.add_argument("--record", action="store_true", help="keep the answers for the tests")
+    parser.add_argument("--flags", action="store_true", help="only the table of docker's flags")
     options = parser.parse_args()
+    if options.flags:
+        print("\n".join(f"{verb:8}{flag:26}{answer}" for verb, flag, answer in flags.table()))
+        return 0
     lines = script.commands()
     if options.recorded:
         known = record.read()

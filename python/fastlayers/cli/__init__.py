@@ -340,7 +340,9 @@ def _run(module: str, path: str, words: list[str], root: str | None, backend: st
     except flags.HelpRequested:
         return _help(path)
     except flags.FlagError as error:
-        return _report(f"{error}\n\n{usage}\n\n{hint}", error.exit_code)
+        from fastlayers.cli.absent import explain
+
+        return _report(f"{explain(path, str(error))}\n\n{usage}\n\n{hint}", error.exit_code)
     except VerbError as error:
         text = f"fastlayers: {one_line(str(error))}\n\n{hint}"
         return _report(text, error.exit_code)

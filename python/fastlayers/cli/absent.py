@@ -1,0 +1,77 @@
+"""Flags of docker's run, create and exec that are not there, and why, or what does it instead."""
+
+from __future__ import annotations
+
+_PORTS = "networks are the host's or none, so no port is published: use --network host"
+_WINDOWS = "it is for containers of Windows"
+_ADDRESS = "a container has the host's network or none, and no address of its own"
+_RATE = "only whole control groups are limited, not single disks"
+_HEALTH = "nothing runs besides the container that could ask it: use exec"
+_LOG = "the log is a file of the container's; `logs` reads it"
+_ATTACHED = "one cannot leave a container that one is attached to: start it with -d"
+
+# Of the long name.
+REASONS = {
+    "attach": "all streams are attached, or none with -d",
+    "blkio-weight-device": _RATE,
+    "cgroup-parent": "groups lie below `fastlayers`",
+    "cgroupns": "containers have no cgroup namespace of their own yet",
+    "cpu-count": _WINDOWS,
+    "cpu-percent": _WINDOWS,
+    "cpu-rt-period": "realtime scheduling is not handed out",
+    "cpu-rt-runtime": "realtime scheduling is not handed out",
+    "detach-keys": _ATTACHED,
+    "device-cgroup-rule": "devices are given by name: use --device",
+    "device-read-bps": _RATE,
+    "device-read-iops": _RATE,
+    "device-write-bps": _RATE,
+    "device-write-iops": _RATE,
+    "disable-content-trust": "signatures are not looked at",
+    "expose": _PORTS,
+    "gpus": "give the devices by --device, and the driver's files by -v",
+    "health-cmd": _HEALTH,
+    "health-interval": _HEALTH,
+    "health-retries": _HEALTH,
+    "health-start-interval": _HEALTH,
+    "health-start-period": _HEALTH,
+    "health-timeout": _HEALTH,
+    "io-maxbandwidth": _WINDOWS,
+    "io-maxiops": _WINDOWS,
+    "ip": _ADDRESS,
+    "ip6": _ADDRESS,
+    "isolation": _WINDOWS,
+    "kernel-memory": "Linux does not limit it any more",
+    "link": _ADDRESS,
+    "link-local-ip": _ADDRESS,
+    "log-driver": _LOG,
+    "log-opt": _LOG,
+    "mac-address": _ADDRESS,
+    "memory-swappiness": "control groups of version 2 have no such setting",
+    "network-alias": _ADDRESS,
+    "publish": _PORTS,
+    "publish-all": _PORTS,
+    "restart": "nothing stays behind that could start it again: let systemd do it",
+    "sig-proxy": "signals always go to the container",
+    "storage-opt": "the store's file system bounds what a container writes",
+    "use-api-socket": "there is no daemon and no socket",
+    "userns": "only an ordinary user's containers have user namespaces of their own",
+    "volume-driver": "volumes are folders of the store",
+    "volumes-from": "name the volumes: -v NAME:PATH",
+}
+_SHORT = {"a": "attach", "p": "publish", "P": "publish-all"}
+_OF_EXEC = ("detach-keys",)
+
+
+def explain(path: str, error: str) -> str:
+    """An error of the flags, with the reason if it names a flag of docker's that is not there."""
+    verb = path.removeprefix("container ")
+    kind, _, what = error.partition(": ")
+    name = ""
+    if kind == "unknown flag":
+        name = what.removeprefix("--")
+    elif kind == "unknown shorthand flag":
+        name = _SHORT.get(what[1:2], "")
+    absent = name in (_OF_EXEC if verb == "exec" else REASONS)
+    if verb not in ("run", "create", "exec") or not absent:
+        return error
+    return f"--{name} is not supported: {REASONS[name]}"
