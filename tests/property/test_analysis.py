@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from itertools import pairwise, product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastlayers import Image, Store, analysis
@@ -337,7 +337,15 @@ def test_what_removing_frees_is_what_goes() -> None:
         assert re.fullmatch(r"app[01]:1", first.tags[0])
 
 
-@given(strategies.stacks())
+@given(stack=strategies.stacks())
+@example(
+    # A layer that links a file of the one below it: there is one file, and its bytes count once.
+    stack=[
+        [Member(b"a", "file", mtime_ns=1, content=b"x")],
+        [Member(b"b", "hardlink", link=b"a")],
+        [Member(b"c", "hardlink", link=b"b"), Member(b"d", "file", mtime_ns=1, content=b"x")],
+    ]
+)
 def test_snapshots(memory_store: str, stack: Stacks) -> None:
     trees = stack_image.trees(stack)
     found = Snapshots(stack_image.loaded(memory_store, stack))
