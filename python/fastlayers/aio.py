@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from fastlayers import launcher, result
+from fastlayers import launcher
 from fastlayers.checkpoint import Checkpoint
-from fastlayers.container import Container
+from fastlayers.container import Container, captured
 from fastlayers.container_exec import execute
 from fastlayers.errors import ConflictError, NotFoundError
 from fastlayers.image import Image
@@ -76,13 +76,7 @@ class Box:
         """See Container.exec; cancelling kills the command's first process."""
         started: list[tuple[int, int]] = []
 
-        def run(stdin_fd: int, stdout_fd: int, stderr_fd: int) -> int:
-            streams = launcher.Streams(
-                interactive=bool(stdin),
-                stdin_fd=stdin_fd,
-                stdout_fd=stdout_fd,
-                stderr_fd=stderr_fd,
-            )
+        def run(streams: launcher.Streams) -> int:
             return execute(
                 self.container,
                 command,
@@ -97,7 +91,7 @@ class Box:
             for pid, since in started:
                 send_signal(pid, since, _KILL)
 
-        return await _call(lambda: result.capture(run, stdin), kill)
+        return await _call(lambda: captured(run, stdin, capture=True), kill)
 
     async def start(self) -> None:
         """Starts its own command in the background."""

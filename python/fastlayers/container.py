@@ -136,7 +136,7 @@ class Container(ContainerRecord):
                 raise self._busy()
             return self._run(lock, runtime, argv, streams)
 
-        return _captured(start, stdin, capture)
+        return captured(start, stdin, capture)
 
     def exec(
         self,
@@ -170,7 +170,7 @@ class Container(ContainerRecord):
                 privileged=privileged,
             )
 
-        return _captured(run, stdin, capture)
+        return captured(run, stdin, capture)
 
     def _run(
         self,
@@ -546,7 +546,7 @@ class Container(ContainerRecord):
         self.store.discard_container(self, volumes=volumes)
 
 
-def _captured(run: Callable[[launcher.Streams], int], stdin: bytes, capture: bool) -> Result:
+def captured(run: Callable[[launcher.Streams], int], stdin: bytes, capture: bool) -> Result:
     """Runs with streams that are captured, or with this process's own."""
     from fastlayers import result
 
