@@ -83,18 +83,16 @@ def test_limits_that_make_no_sense(box: CommandLine, words: list[str], error: st
 
 
 def test_pause(box: CommandLine) -> None:
-    script = "i=0; while :; do i=$((i+1)); echo $i > /count; done"
-    box.must("run", "-d", "--name", "counter", "box", "sh", "-c", script)
+    # Appended to, so that a look at any moment tells: a file that is written anew can be seen empty.
+    box.must("run", "-d", "--name", "counter", "box", "sh", "-c", "while echo >> /count; do :; done")
     upper = box.must("inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", "counter").out.strip()
 
-    def count() -> str:
-        for _ in range(100):
-            with open(os.path.join(upper, "count"), encoding="ascii") as file:
-                text = file.read()
-            if text.strip():
-                return text
-        return ""
+    def count() -> int:
+        return os.stat(os.path.join(upper, "count")).st_size
 
+    deadline = time.monotonic() + 10
+    while not os.path.exists(os.path.join(upper, "count")) and time.monotonic() < deadline:
+        time.sleep(0.01)
     box.must("pause", "counter")
     before = count()
     time.sleep(0.2)
