@@ -6,6 +6,8 @@
 #include "layer/ingest.hpp"
 #include "mount/root.hpp"
 #include "mount/stack_root.hpp"
+#include "run/copy_tree.hpp"
+#include "sys/file.hpp"
 #include "sys/user_namespace.hpp"
 
 namespace fastlayers::bindings {
@@ -156,6 +158,15 @@ void register_diff(py::module_& module) {
   module.def("remove_tree", [](const std::string& path) {
     const py::gil_scoped_release release;
     sys::remove_tree(path);
+  });
+  module.def("copy_upper", [](const std::string& from, const std::string& to) {
+    const py::gil_scoped_release release;
+    run::copy_tree(sys::open(from, O_RDONLY | O_DIRECTORY).get(),
+                   sys::open(to, O_RDONLY | O_DIRECTORY), run::CopyOf::upper);
+  });
+  module.def("sync_file_system", [](const std::string& directory) {
+    const py::gil_scoped_release release;
+    sys::sync_file_system(sys::open(directory, O_RDONLY | O_DIRECTORY).get());
   });
   module.def("exchange", &sys::exchange);
   module.def("export_root", &export_root);

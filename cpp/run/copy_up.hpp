@@ -5,10 +5,8 @@
 
 namespace fastlayers::run {
 
-// Copies the tree `from_fd` with owners, modes, times, extended attributes, hard links and holes
-// into the directory `to`, which also gets the attributes of the tree's root. Does nothing if `to`
-// is not empty: its data is the user's. Sockets are left out; other file systems are not crossed
-// into.
+// Copies the tree `from_fd` into the directory `to` (see copy_tree). Does nothing if `to` is not
+// empty: its data is the user's.
 //
 // Of several that would fill one volume at once, one does and the others wait. While it does, there
 // is a file ".NAME.filling" beside the volume: what was left half-filled when something died or

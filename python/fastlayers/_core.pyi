@@ -182,6 +182,8 @@ def diff_upper(root: str, diff_ids: list[str], uppers: list[str]) -> list[tuple[
     """("A" | "C" | "D", b"/path") sorted by path, as `docker diff`."""
 
 def upper_size(upper: str) -> int: ...  # bytes of its regular files
+def copy_upper(upper: str, to: str) -> None: ...  # into an empty directory, as overlayfs reads it
+def sync_file_system(directory: str) -> None: ...  # of the one it is on
 def exchange(one: str, other: str) -> None: ...  # two names of one file system, in one step
 def remove_tree(path: str) -> None:
     """Removes a directory and all below it, whatever its depth, names and modes; absent is fine."""

@@ -18,6 +18,7 @@ from fastlayers.oci.frozen import Frozen
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fastlayers.container_record import ContainerRecord
+    from fastlayers.freezer import Freezer
     from fastlayers.oci.fields import Json
 
 _FILE = "checkpoints.json"
@@ -104,14 +105,21 @@ def find_checkpoint(container: ContainerRecord, which: Checkpoint | str) -> Chec
     return begun[0]
 
 
-def create_checkpoint(container: ContainerRecord, name: str | None, *, sync: bool) -> Checkpoint:
-    """See Container.checkpoint; the caller holds the container's locks."""
+def create_checkpoint(
+    container: ContainerRecord, name: str | None, freezer: Freezer | None, *, sync: bool
+) -> Checkpoint:
+    """See Container.checkpoint; the caller holds the container's locks, or of one that runs
+    frozen.lock and its freezer."""
     found = read_checkpoints(container.directory)
     if name and any(one.name == check_name(name) for one in found):
         raise ConflictError(f"container {container.name} has a kept state {name} already")
-    uppers = frozen_upper.freeze(container, sync=sync)
+    uppers = frozen_upper.freeze(container, freezer, sync=sync)
     made = Checkpoint(os.urandom(_ID_BYTES).hex(), name or "", timestamp.now(), uppers)
-    _write(container.directory, [*found, made], sync=sync)
+    try:
+        _write(container.directory, [*found, made], sync=sync)
+    except BaseException:
+        frozen_upper.drop_unneeded(container, uppers)
+        raise
     return made
 
 
@@ -126,7 +134,7 @@ def restore_checkpoint(container: ContainerRecord, checkpoint: Checkpoint, *, sy
         frozen_upper.imitate(model, container.upper)
     else:
         _imitate_image(container)
-    _drop_unneeded(container, before)
+    frozen_upper.drop_unneeded(container, before)
 
 
 def _imitate_image(container: ContainerRecord) -> None:
@@ -142,9 +150,4 @@ def remove_checkpoint(container: ContainerRecord, checkpoint: Checkpoint, *, syn
     """See Container.remove_checkpoint; the caller holds frozen.lock."""
     found = read_checkpoints(container.directory)
     _write(container.directory, [one for one in found if one != checkpoint], sync=sync)
-    _drop_unneeded(container, checkpoint.uppers)
-
-
-def _drop_unneeded(container: ContainerRecord, uppers: tuple[str, ...]) -> None:
-    gone = set(uppers) - frozen_upper.needed(container.directory)
-    frozen_upper.drop(container.store, gone, container.id)
+    frozen_upper.drop_unneeded(container, checkpoint.uppers)

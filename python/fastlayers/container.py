@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from fastlayers.checkpoint import Checkpoint
     from fastlayers.container_log import Piece
+    from fastlayers.freezer import Freezer
     from fastlayers.image import Image
     from fastlayers.mounted import Mounted
     from fastlayers.oci.runtime import RuntimeConfig
@@ -435,25 +436,26 @@ class Container(ContainerRecord):
     ) -> Container:
         """A new container of the same image and options that begins with the files of this one, as
         they are now or were at a checkpoint. It takes the same time whatever this one has changed:
-        nothing is copied, and what has been written so far is shared from now on. Volumes with
-        names are shared, those without begin anew.
+        nothing is copied, and what has been written so far is shared from now on. Only of one that
+        runs what it has written since it was last frozen is copied, while its processes are held
+        still. Volumes with names are shared, those without begin anew.
 
         Without `sync` it may be gone after a power failure, which is fine for one that is used at
-        once. ConflictError if the name is taken, or this one runs or is mounted (a fork from a
-        checkpoint can be made all the same); LimitError if it lies on too many frozen states.
+        once. ConflictError if the name is taken or this one is mounted (a fork from a checkpoint
+        can be made all the same); LimitError if it lies on too many frozen states.
         """
         from fastlayers.container_fork import fork_container
 
-        with self._changing("fork", at_rest=checkpoint is None):
-            return fork_container(self, name, checkpoint, sync=sync)
+        with self._changing("fork", at_rest=checkpoint is None, may_run=True) as freezer:
+            return fork_container(self, name, checkpoint, freezer, sync=sync)
 
     def checkpoint(self, name: str | None = None, *, sync: bool = True) -> Checkpoint:
-        """Notes the state of its files, to come back to with `restore`. Nothing is copied; that
-        of a process is not kept. Checkpoints go with the container. Errors and `sync` as `fork`."""
+        """Notes the state of its files, to come back to with `restore`; that of a process is not
+        kept. Checkpoints go with the container. What is copied, errors and `sync` as `fork`."""
         from fastlayers.checkpoint import create_checkpoint
 
-        with self._changing("make a checkpoint of"):
-            return create_checkpoint(self, name, sync=sync)
+        with self._changing("make a checkpoint of", may_run=True) as freezer:
+            return create_checkpoint(self, name, freezer, sync=sync)
 
     def checkpoints(self) -> list[Checkpoint]:
         """Its checkpoints, oldest first."""
@@ -478,22 +480,29 @@ class Container(ContainerRecord):
         with self._changing("remove a checkpoint of", at_rest=False):
             remove_checkpoint(self, find_checkpoint(self, checkpoint), sync=True)
 
-    def _changing(self, doing: str, *, at_rest: bool = True) -> _Changing:
-        """A context for what changes what its upper lies on; `at_rest`: it cannot run in it."""
+    def _changing(self, doing: str, *, at_rest: bool = True, may_run: bool = False) -> _Changing:
+        """A context for what changes what its upper lies on. `at_rest`: it cannot run in it, but
+        with `may_run` it can have been running, and the context gives its freezer."""
         if os.path.exists(os.path.join(self.directory, "copied")):
             raise UnsupportedError(
                 f"cannot {doing} container {self.name}: its root is a copy of the image (backend "
                 "copy), which cannot be shared"
             )
         lock = self._try_lock() if at_rest else None
+        freezer = None
         if at_rest and lock is None:
-            if self.state().status != RUNNING:
+            state = self.state()
+            if state.status != RUNNING:
                 raise self._busy()
-            raise ConflictError(
-                f"cannot {doing} container {self.name}: it is running, and what it writes cannot "
-                "be frozen under it: stop it first"
-            )
-        return _Changing(self, lock)
+            if not may_run:
+                raise ConflictError(
+                    f"cannot {doing} container {self.name}: it is running, and its files cannot be "
+                    "exchanged under it: stop it first"
+                )
+            from fastlayers.freezer import Freezer
+
+            freezer = Freezer(None if state.paused else state.pid)
+        return _Changing(self, lock, freezer)
 
     def inspect(self) -> dict[str, Any]:
         """All about it, in the shape of `docker inspect`."""
@@ -567,19 +576,22 @@ def captured(run: Callable[[launcher.Streams], int], stdin: bytes, capture: bool
 
 class _Changing:
     """Holds what keeps others from a container whose upper is frozen or replaced; takes over the
-    container's lock, if it is to be held."""
+    container's lock, if it is to be held. Gives the freezer of one that runs."""
 
-    __slots__ = ("_container", "_lock", "_stack", "_working")
+    __slots__ = ("_container", "_freezer", "_lock", "_stack", "_working")
 
-    def __init__(self, container: Container, lock: FileLock | None) -> None:
+    def __init__(
+        self, container: Container, lock: FileLock | None, freezer: Freezer | None
+    ) -> None:
         from fastlayers.frozen_upper import stack_lock
 
         self._container = container
         self._lock = lock
+        self._freezer = freezer
         self._stack = stack_lock(container.directory, exclusive=True)
         self._working = container.store.working()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Freezer | None:
         from fastlayers.mounted import refuse_mounted
 
         try:
@@ -594,6 +606,7 @@ class _Changing:
         except BaseException:
             self._release()
             raise
+        return self._freezer
 
     def __exit__(self, *_: object) -> None:
         self._stack.release()

@@ -67,7 +67,7 @@ def _write_layer(container: Container, pause: bool) -> _core.LayerInfo:
         return write()
     from fastlayers.freezer import Freezer
 
-    with Freezer(state.pid):
+    with Freezer(None if state.paused else state.pid):
         return write()
 
 

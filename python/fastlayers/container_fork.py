@@ -18,25 +18,35 @@ if TYPE_CHECKING:
 
     from fastlayers.checkpoint import Checkpoint
     from fastlayers.container import Container
+    from fastlayers.freezer import Freezer
 
 
 def fork_container(
-    container: Container, name: str | None, checkpoint: Checkpoint | str | None, *, sync: bool
+    container: Container,
+    name: str | None,
+    checkpoint: Checkpoint | str | None,
+    freezer: Freezer | None,
+    *,
+    sync: bool,
 ) -> Container:
-    """See Container.fork; the caller holds the container's frozen.lock and, without a checkpoint,
-    its lock."""
+    """See Container.fork; the caller holds the container's frozen.lock and, without a checkpoint
+    and a freezer, its lock."""
     record = read_record(container.directory)
     if record is None:
         raise NotFoundError(f"No such container: {container.name}")
     if name is not None:
         check_name(name)
     if checkpoint is None:
-        frozen = frozen_upper.freeze(container, sync=sync)
+        frozen = frozen_upper.freeze(container, freezer, sync=sync)
     else:
         frozen = find_checkpoint(container, checkpoint).uppers
     store, forked_id = container.store, new_id()
     record = {**record, "id": forked_id, "created": timestamp.now()}
-    frozen_upper.use(store, frozen, forked_id)
+    try:
+        frozen_upper.use(store, frozen, forked_id)
+    finally:
+        if freezer is not None:
+            frozen_upper.drop_unneeded(container, frozen)  # the copy is for the fork alone
     try:
         mounts = ContainerRecord(store, container.directory, record).mounts
         return publish(

@@ -19,19 +19,22 @@ class Freezer:
 
     They are stopped from the first process down and continued from the last one up, so that a
     shell never sees a child of its own stopped and does not take its terminal back. Processes
-    that were stopped already stay so.
+    that were stopped already stay so. Without a first process, as for a container that is paused,
+    there is nothing to stop.
     """
 
     __slots__ = ("_first", "_stopped")
 
-    def __init__(self, first_pid: int) -> None:
+    def __init__(self, first_pid: int | None) -> None:
         self._first = first_pid
         self._stopped: list[tuple[int, int]] = []
 
     def __enter__(self) -> Freezer:
+        if self._first is None:
+            return self
         try:
             for _ in range(_ROUNDS):
-                if not self._stop_round():
+                if not self._stop_round(self._first):
                     self._await_stop()
                     return self
             raise HostError("the container's processes cannot be paused: new ones keep appearing")
@@ -42,13 +45,13 @@ class Freezer:
     def __exit__(self, *_: object) -> None:
         self._thaw()
 
-    def _stop_round(self) -> bool:
+    def _stop_round(self, first: int) -> bool:
         """Stops what runs; whether there was anything to stop."""
         import signal
 
         known = set(self._stopped)
         found = False
-        for pid in descendants(self._first):
+        for pid in descendants(first):
             started = start_time(pid)
             if not started or (pid, started) in known or _state(pid) in _STOPPED:
                 continue

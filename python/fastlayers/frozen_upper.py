@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 
-from fastlayers._core import exchange, remove_tree
+from fastlayers._core import copy_upper, exchange, remove_tree, sync_file_system
 from fastlayers.errors import CorruptError, LimitError, NotFoundError
 from fastlayers.host import (
     host_error,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fastlayers.container_record import ContainerRecord
+    from fastlayers.freezer import Freezer
     from fastlayers.store import Store
 
 FILE = "frozen"
@@ -87,9 +88,19 @@ def stack_lock(directory: str, *, exclusive: bool) -> FileLock:
     return FileLock(os.path.join(directory, f"{FILE}.lock"), exclusive=exclusive)
 
 
-def freeze(container: ContainerRecord, *, sync: bool, bounded: bool = True) -> tuple[str, ...]:
+def freeze(
+    container: ContainerRecord,
+    freezer: Freezer | None = None,
+    *,
+    sync: bool,
+    bounded: bool = True,
+) -> tuple[str, ...]:
     """Freezes the upper of a container, which goes on with an empty one on top of it; returns all
     that it lies on now. Nothing is made where nothing has been written.
+
+    One that runs, given with its freezer, goes on with the upper it has, and a copy of that is
+    frozen (shared with it where the file system can). It is entered as a user of the copy, and
+    whoever has asked for it calls `drop_unneeded` when he has noted who needs it.
 
     It is right at every moment, also if we die: the new upper is made in the frozen one's place,
     where it changes nothing, and then the two change places. With `bounded` LimitError if the
@@ -101,22 +112,9 @@ def freeze(container: ContainerRecord, *, sync: bool, bounded: bool = True) -> t
         return frozen
     if bounded:
         _check_depth(container, len(frozen) + 1)
-    new = os.urandom(_ID_BYTES).hex()
-    uppers = directory_of(store)
-    made = os.path.join(uppers, f".{new}.new")
-    make_directory(uppers, 0o700)
-    try:
-        make_directory(os.path.join(made, "users"), 0o700)
-        empty_like(container.upper, os.path.join(made, "upper"))
-        _touch(os.path.join(made, "users", container.id))
-        os.rename(made, os.path.join(uppers, new))
-        if sync:
-            sync_directory(uppers)
-    except BaseException as error:
-        remove_tree(made)
-        if isinstance(error, OSError):
-            raise host_error("cannot freeze the container's changes", error) from None
-        raise
+    new = _new_upper(container, freezer, sync=sync)
+    if freezer is not None:
+        return (*frozen, new)
     try:
         write_frozen(container.directory, (*frozen, new), sync=sync)
     except BaseException:
@@ -127,6 +125,34 @@ def freeze(container: ContainerRecord, *, sync: bool, bounded: bool = True) -> t
         sync_directory(container.directory)
         sync_directory(os.path.dirname(upper_path(store, new)))
     return (*frozen, new)
+
+
+def _new_upper(container: ContainerRecord, freezer: Freezer | None, *, sync: bool) -> str:
+    """Makes the directory of a frozen upper that a container is a user of: an empty one, or with a
+    freezer a copy of the container's. Returns its ID."""
+    new = os.urandom(_ID_BYTES).hex()
+    uppers = directory_of(container.store)
+    made = os.path.join(uppers, f".{new}.new")
+    make_directory(uppers, 0o700)
+    try:
+        make_directory(os.path.join(made, "users"), 0o700)
+        upper = os.path.join(made, "upper")
+        empty_like(container.upper, upper)
+        if freezer is not None:
+            with freezer:
+                copy_upper(container.upper, upper)
+            if sync:
+                sync_file_system(upper)
+        _touch(os.path.join(made, "users", container.id))
+        os.rename(made, os.path.join(uppers, new))
+        if sync:
+            sync_directory(uppers)
+    except BaseException as error:
+        remove_tree(made)
+        if isinstance(error, OSError):
+            raise host_error("cannot freeze the container's changes", error) from None
+        raise
+    return new
 
 
 def _has_changes(container: ContainerRecord, frozen: Sequence[str]) -> bool:
@@ -207,6 +233,11 @@ def drop(store: Store, frozen: Iterable[str], container_id: str) -> None:
     for one in frozen:
         unlink(os.path.join(directory_of(store), one, "users", container_id))
         _remove_unused(store, one)
+
+
+def drop_unneeded(container: ContainerRecord, frozen: Iterable[str]) -> None:
+    """Takes a container from the users of those that it does not need any more."""
+    drop(container.store, set(frozen) - needed(container.directory), container.id)
 
 
 def _remove_unused(store: Store, frozen: str) -> None:

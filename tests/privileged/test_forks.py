@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import socket
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -195,18 +197,75 @@ def test_what_makes_no_sense_is_refused(box: Container) -> None:
     assert [one.name for one in box.store.containers(all=True)][1:] == ["box"]
 
 
-def test_one_that_runs_is_not_frozen(store: Store, box: Container) -> None:
-    running = store.image("box").create(["sleep", "100"], name="running")
-    checkpoint = running.checkpoint()
+# What only an upper has: whiteouts, an opaque directory, a socket over a file, holes, links.
+WRITES = """
+mkdir -p /root/deep; echo 1 > /root/deep/a; chmod 4711 /root/deep/a; chown 7:8 /root/deep/a
+ln /root/deep/a /root/b; ln -s nowhere /root/link; mknod /root/null c 1 3; mkfifo /root/pipe
+rm /etc/plain /etc/hidden /root/socket; rm -r /etc/dir; mkdir /etc/dir; echo 2 > /etc/dir/new
+dd if=/dev/zero of=/root/holes bs=1 count=1 seek=8M 2>/dev/null
+touch -d @1000000000 /root/deep/a /root/deep
+"""
+LOOK = """
+cd /
+find root etc | sort | while read -r f; do stat -c '%n %F %a %u:%g %h %s %t:%T' "$f"; done
+cat root/b etc/dir/*; stat -c '%Y' root/deep/a root/deep; md5sum root/holes; du -k root/holes
+"""
+
+
+def test_one_that_runs_is_copied(store: Store, box: Container) -> None:
+    sh(box, "mkdir /etc/dir; echo 1 > /etc/dir/old; echo 1 > /etc/hidden; echo 1 > /root/socket")
+    running = box.commit("files").create(["sh", "-c", "sleep 1000"], name="running")
+    before = running.checkpoint()
     running.start(attach=False)
-    for change in (running.fork, running.checkpoint, lambda: running.restore(checkpoint)):
-        with pytest.raises(ConflictError, match=r"it is running, .* stop it first"):
-            change()
-    assert sh(running.fork(checkpoint=checkpoint), "cat /etc/plain") == "text\n"
-    running.remove_checkpoint(checkpoint)
+    assert running.exec(["sh", "-ec", WRITES]).stderr == b""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"/proc/{running.state().pid}/root/root/socket")
+    expected = running.exec(["sh", "-c", LOOK]).text
+    assert "etc/dir/new" in expected and "etc/hidden" not in expected
+
+    fork = running.fork("fork")
+    checkpoint = running.checkpoint("state")
+    assert frozen(running) == () and frozen_upper.users(store, frozen(fork)[0]) == [fork.id]
+    assert frozen_upper.users(store, checkpoint.uppers[0]) == [running.id]
+    running.exec(["sh", "-c", "echo later > /root/b; rm -r /etc/dir"])
+    assert running.status == "running"
+    assert sh(fork, LOOK) == expected
+    with pytest.raises(ConflictError, match=r"it is running, .* stop it first"):
+        running.restore(checkpoint)
     running.kill()
     running.wait()
-    running.fork()
+    running.restore(checkpoint)
+    assert sh(running, LOOK) == expected
+    running.restore(before)
+    assert sh(running, "ls /root; cat /etc/hidden") == "socket\n1\n"
+    assert sh(fork, LOOK) == expected
+    running.remove_checkpoint(checkpoint)
+    assert frozen_upper.frozen_ids(store) == [*frozen(fork)]
+
+
+def test_a_paused_one_is_copied(store: Store) -> None:
+    running = store.image("box").create(["sh", "-c", "sleep 1000"], name="running")
+    running.start(attach=False)
+    running.exec(["sh", "-c", "echo 1 > /root/a"])
+    running.pause()
+    started = time.monotonic()
+    assert sh(running.fork(), "cat /root/a") == "1\n"
+    assert time.monotonic() - started < 1.5  # it is not waited for processes that cannot stop
+    assert running.state().paused
+    running.unpause()
+
+
+def test_the_copy_is_of_one_moment(store: Store) -> None:
+    """Two files that are written one after the other are never apart in it by more than one."""
+    running = store.image("box").create(["sh", "-c", "sleep 1000"], name="running")
+    running.start(attach=False)
+    script = "i=0; while :; do i=$((i+1)); echo $i >> /root/a; echo $i >> /root/z; done"
+    running.exec(["sh", "-c", f"head -c 30000000 /dev/zero > /root/m; ({script}) & :"])
+    for _ in range(5):
+        fork = running.fork(sync=False)
+        a, z = map(int, sh(fork, "wc -l < /root/a; wc -l < /root/z").split())
+        assert a > 0 and 0 <= a - z <= 1
+        fork.remove()
 
 
 def test_volumes_begin_anew_or_are_shared(store: Store) -> None:

@@ -83,8 +83,9 @@ def test_limits_that_make_no_sense(box: CommandLine, words: list[str], error: st
 
 
 def test_pause(box: CommandLine) -> None:
-    # Appended to, so that a look at any moment tells: a file that is written anew can be seen empty.
-    box.must("run", "-d", "--name", "counter", "box", "sh", "-c", "while echo >> /count; do :; done")
+    # Appended to, so that a look at any moment tells: one that is written anew can be seen empty.
+    script = "while echo >> /count; do :; done"
+    box.must("run", "-d", "--name", "counter", "box", "sh", "-c", script)
     upper = box.must("inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", "counter").out.strip()
 
     def count() -> int:

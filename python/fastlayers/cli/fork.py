@@ -7,7 +7,7 @@ from fastlayers.cli.flags import Flag
 
 COMMAND = Command(
     "[OPTIONS] CONTAINER [NAME]",
-    "Create a container that begins with the files of a stopped one (nothing is copied)",
+    "Create a container that begins with the files of another one",
     (
         Flag(
             "snapshot", "", "string", "Begin with a snapshot of the container", value_name="string"
