@@ -218,7 +218,7 @@ void register_run(py::module_& module) {
              py::arg("rules"));
   module.def("default_filter", &default_filter, py::arg("capabilities"));
   module.def("default_profile", &default_profile, py::arg("capabilities"));
-  module.def("last_capability", &sys::last_capability);
+  module.def("bounding_set", &sys::bounding_set);
   module.def("enter_user_namespace", [](const IdRanges& uids, const IdRanges& gids) {
     sys::enter_user_namespace(to_ranges(uids), to_ranges(gids));
   });

@@ -65,6 +65,14 @@ int last_capability() {
   return last;
 }
 
+std::uint64_t bounding_set() {
+  std::uint64_t found = 0;
+  for (int capability = 0; capability <= last_capability(); ++capability) {
+    if (::prctl(PR_CAPBSET_READ, capability) == 1) found |= std::uint64_t{1} << capability;
+  }
+  return found;
+}
+
 int become(const Credentials& credentials, int last) noexcept {
   if (const int error = reduce_bounding_set(credentials.capabilities, last)) return error;
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return errno;

@@ -39,6 +39,9 @@ std::uint64_t default_capabilities();
 // The highest capability of this kernel.
 int last_capability();
 
+// Those that this process and its children can have: the bounding set.
+std::uint64_t bounding_set();
+
 // Takes on that identity: the bounding set is reduced, securebits cleared, the ambient set emptied.
 // What it was permitted stays so, until drop_capabilities(): to install a seccomp filter takes one.
 // By raw system calls: libc's would change every thread of the parent. Only for a child before

@@ -306,8 +306,8 @@ def join_user_namespace(process: int) -> bool:
 
 def in_initial_user_namespace() -> bool: ...
 def has_single_id() -> bool: ...  # all on disk belongs to it
-def last_capability() -> int:
-    """The highest capability of this kernel."""
+def bounding_set() -> int:
+    """The capabilities that this process and its children can have: bit n is capability n."""
 
 def launch_with_runtime(
     spec: LaunchSpec,

@@ -77,7 +77,7 @@ _DEFAULT = [
 
 def normalized(option: str, names: Sequence[str]) -> tuple[str, ...]:
     """Names as Docker keeps them: in capitals, sorted, with CAP_ in front of all but ALL. Raises
-    InvalidError for one that the kernel does not have; `option` says where it was given."""
+    InvalidError for one that cannot be had here; `option` says where it was given."""
     found = set()
     for name in names:
         upper = name.upper()
@@ -87,7 +87,7 @@ def normalized(option: str, names: Sequence[str]) -> tuple[str, ...]:
         full = upper if upper.startswith("CAP_") else "CAP_" + upper
         if full not in NAMES:
             raise InvalidError(f'invalid {option}: unknown capability: "{full[:100]}"')
-        if NAMES.index(full) > _core.last_capability():
+        if not everything() >> NAMES.index(full) & 1:
             raise InvalidError(
                 f"invalid {option}: capability not supported by your kernel or not available in "
                 f'the current environment: "{full}"'
@@ -97,8 +97,8 @@ def normalized(option: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def everything() -> int:
-    """All capabilities of this kernel, as a mask: bit n is capability n."""
-    return (2 << _core.last_capability()) - 1
+    """All capabilities that can be had here, as a mask: bit n is capability n."""
+    return _core.bounding_set()
 
 
 def mask(add: Iterable[str], drop: Iterable[str]) -> int:

@@ -146,7 +146,7 @@ def _available() -> int:
     found = capabilities.everything()
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:
         for line in status:
-            if line.startswith(("CapPrm:", "CapBnd:")):
+            if line.startswith("CapPrm:"):
                 found &= int(line.split()[1], 16)
     return found
 

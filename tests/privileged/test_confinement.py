@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import CommandLine
+from tests.command_line import PROGRAM, CommandLine
 
 pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox")]
 
@@ -152,6 +152,22 @@ def test_all_but_one(shell: CommandLine) -> None:
     assert everything == _own_bounding_set()
     fewer = int(_status(shell, "--cap-add", "ALL", "--cap-drop", "SYS_ADMIN")["CapEff"], 16)
     assert fewer == everything & ~(1 << 21)
+
+
+@pytest.mark.needs("setpriv")
+def test_a_capability_that_cannot_be_had_here_is_named(shell: CommandLine) -> None:
+    def without(*options: str) -> subprocess.CompletedProcess[str]:
+        less = ["setpriv", "--bounding-set=-sys_time", *PROGRAM, "run", "--rm", *options, "box"]
+        script = [*less, "grep", "CapBnd", "/proc/self/status"]
+        return subprocess.run(script, env=shell.environment, capture_output=True, text=True)
+
+    refused = without("--cap-add", "sys_time")
+    assert refused.returncode == 125
+    expected = "invalid CapAdd: capability not supported by your kernel or not available in the cur"
+    assert expected in refused.stderr and '"CAP_SYS_TIME"' in refused.stderr
+    for options in (("--cap-add", "ALL"), ("--privileged",)):
+        everything = int(without(*options).stdout.split()[1], 16)
+        assert everything == _own_bounding_set() & ~(1 << 25)
 
 
 def test_unknown_capability_and_option_are_named(shell: CommandLine) -> None:
