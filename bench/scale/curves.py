@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..measure import Cost
-from ..scenarios.answer import WrongAnswer
+from ..scenarios.answer import WrongAnswer, check_disk
 from .engine import IMAGE, Engine
 from .growth import FLAT, LINEAR
 from .layers import END, FILES_PER_FOLDER, box, write_big_file, write_empty_files, write_layers
@@ -97,23 +97,38 @@ def _import_box(engine: Engine, work: Path) -> None:
     engine.call("import", layer, IMAGE)
 
 
+def _many(engine: Engine, what: str, count: int) -> Cost:
+    cost = engine.many(what, str(count))
+    if cost.output.split() != [str(count).encode()]:
+        raise WrongAnswer(f"{what}: {cost.output!r} instead of {count}")
+    return cost
+
+
 def _in_turn(count: int, work: Path) -> dict[str, Cost]:
     with Engine(work) as engine:
         _import_box(engine, work)
-        cost = engine.many("in-turn", str(count))
-        if cost.output.split() != [str(count).encode()]:
-            raise WrongAnswer(f"{count} containers in turn: {cost.output!r} ended well")
+        costs = {"run in turn": _many(engine, "in-turn", count)}
         engine.says("", "ps", "-aq")
-        return {"run in turn": cost}
+        return costs | {"exec in turn": _many(engine, "exec", count)}
+
+
+def _forked(count: int, work: Path) -> dict[str, Cost]:
+    with Engine(work) as engine:
+        _import_box(engine, work)
+        costs = {"fork": _many(engine, "fork", count)}
+        names = [name.decode() for name in engine.call("ps", "-aq").output.split()]
+        if len(set(names)) != count + 1:
+            raise WrongAnswer(f"{count} forks: ps shows {len(set(names))}")
+        check_disk(engine.store, 80 * MIB + count * 64 * 1024, f"{count} forks of 64 MiB")
+        costs["rm"] = engine.call("rm", *names)
+        check_disk(engine.store, 16 * MIB, "nothing of 64 MiB that were shared")
+        return costs
 
 
 def _kept(count: int, work: Path) -> dict[str, Cost]:
     with Engine(work) as engine:
         _import_box(engine, work)
-        made = engine.many("create", str(count))
-        if made.output.split() != [str(count).encode()]:
-            raise WrongAnswer(f"{count} containers: {made.output!r} were made")
-        costs = {"create": made, "ps": engine.call("ps", "-aq")}
+        costs = {"create": _many(engine, "create", count), "ps": engine.call("ps", "-aq")}
         names = [name.decode() for name in costs["ps"].output.split()]
         if len(set(names)) != count:
             raise WrongAnswer(f"{count} containers: ps shows {len(set(names))}")
@@ -195,8 +210,16 @@ CURVES = (
         "container",
         _CONTAINERS,
         _FEW,
-        (Action("run in turn", LINEAR, FLAT),),
+        (Action("run in turn", LINEAR, FLAT), Action("exec in turn", LINEAR, FLAT)),
         _in_turn,
+    ),
+    Curve(
+        "forks",
+        "fork",
+        _CONTAINERS,
+        _FEW,
+        (Action("fork", LINEAR, LINEAR), Action("rm", LINEAR, LINEAR)),
+        _forked,
     ),
     Curve(
         "containers kept",
