@@ -122,7 +122,14 @@ class ChangeVisitor : public UpperVisitor {
     }
     changes_.push_back(
         {lower != nullptr ? ChangeKind::changed : ChangeKind::added, "/" + found.path});
-    if (is_opaque && lower != nullptr && is_directory(*lower)) hiding_.push_back(lower);
+    // What was made in an opaque directory needs no mark of its own to hide what lies below it.
+    const bool is_in_opaque = !opaque_.empty() && found.path.starts_with(opaque_);
+    if (is_opaque && !is_in_opaque) opaque_ = found.path + "/";
+    const bool is_directory_here = S_ISDIR(found.status.st_mode);
+    if (is_directory_here && (is_opaque || is_in_opaque) && lower != nullptr &&
+        is_directory(*lower)) {
+      hiding_.push_back(lower);
+    }
     return true;
   }
 
@@ -166,7 +173,7 @@ class ChangeVisitor : public UpperVisitor {
     return true;
   }
 
-  // Children that an opaque directory hides and that were not made anew.
+  // Children of a directory that was made anew, unless they were, too.
   void list_hidden(const table::Entry& hiding, const std::set<std::string, std::less<>>& made) {
     const auto directory = static_cast<std::size_t>(&hiding - below_->entries().data());
     std::size_t i = directory + 1;
@@ -184,6 +191,7 @@ class ChangeVisitor : public UpperVisitor {
   std::vector<std::string> unlisted_;
   std::vector<Change> changes_;
   std::vector<const table::Entry*> hiding_;
+  std::string opaque_;  // the last such directory that is not in another one, with a slash
 };
 
 class SizeVisitor : public tree::Visitor {
