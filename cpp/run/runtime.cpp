@@ -193,7 +193,8 @@ Newborn hatch(const LaunchSpec& spec, const RuntimeSpec& runtime,
   sys::Child keeper;
   {
     const sys::BlockedSignals blocked;
-    keeper = sys::spawn_isolated(child_main, &nest, {});
+    keeper = sys::spawn_isolated(child_main, &nest,
+                                 {.uts = !spec.host_uts, .ipc = spec.ipc != Ipc::host});
   }
   if (nest.failure || nest.step.error != 0) {
     sys::reap(keeper.pidfd);

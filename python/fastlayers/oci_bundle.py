@@ -8,7 +8,7 @@ import stat
 
 from fastlayers import capabilities, confinement
 from fastlayers.errors import InvalidError, UnsupportedError
-from fastlayers.kernel_option import parse_sysctl, parse_ulimit
+from fastlayers.kernel_option import devices, parse_sysctl, parse_ulimit
 from fastlayers.oci import fields, seccomp
 
 TYPE_CHECKING = False
@@ -27,11 +27,11 @@ VERSION = "1.1.0"
 _OPTIONS = frozenset(
     (
         "add_hosts", "annotations", "auto_remove", "cap_add", "cap_drop", "command", "detached",
-        "dns", "dns_options", "dns_search", "domainname", "entrypoint", "env", "group_add",
-        "hostname", "interactive", "labels", "limits", "mounts", "name", "network",
-        "no_healthcheck", "oom_score_adj", "privileged", "read_only", "runtime", "security_opt",
-        "shm_size", "stop_signal", "stop_timeout", "sysctls", "tmpfs", "tty", "ulimits", "user",
-        "volumes", "workdir",
+        "devices", "dns", "dns_options", "dns_search", "domainname", "entrypoint", "env",
+        "group_add", "hostname", "interactive", "ipc", "labels", "limits", "mounts", "name",
+        "network", "no_healthcheck", "oom_score_adj", "privileged", "read_only", "runtime",
+        "security_opt", "shm_size", "stop_signal", "stop_timeout", "sysctls", "tmpfs", "tty",
+        "ulimits", "user", "uts", "volumes", "workdir",
     )
 )  # fmt: skip
 _PERIOD_US = 100_000
@@ -94,18 +94,28 @@ def bundle_config(
     # execute what that user may not.
     own = names if account.uid == 0 else []
     hidden = confinement.hides_system(options)
-    namespaces = ["pid", "ipc", "uts", "mount"] + (["network"] if spec.network == "none" else [])
+    has_own = {
+        "pid": True,
+        "ipc": options.ipc != "host",
+        "uts": options.uts != "host",
+        "mount": True,
+        "network": spec.network == "none",
+    }
+    given = list(_given_devices(options.devices))
     linux: Json = {
         "cgroupsPath": f"/fastlayers/{container.id}",
-        "namespaces": [{"type": name} for name in namespaces],
-        "resources": _resources(options.limits, options.privileged),
+        "namespaces": [{"type": name} for name, is_own in has_own.items() if is_own],
+        "resources": _resources(options.limits, options.privileged, given),
         "maskedPaths": list(confinement.MASKED_PATHS) if hidden else [],
         "readonlyPaths": list(confinement.READ_ONLY_PATHS) if hidden else [],
     }
     if options.sysctls:
         linux["sysctl"] = dict(parse_sysctl(text) for text in options.sysctls)
-    if options.privileged:
-        linux["devices"] = list(_devices("/dev"))
+    nodes = {
+        node["path"]: node for node in [*(_devices("/dev") if options.privileged else ()), *given]
+    }
+    if nodes:
+        linux["devices"] = list(nodes.values())
     if profile != "unconfined" and not (options.privileged and not profile):
         linux["seccomp"] = _seccomp(profile, of_container)
     process: Json = {
@@ -130,11 +140,11 @@ def bundle_config(
         "ociVersion": VERSION,
         "process": process,
         "root": {"path": root, "readonly": options.read_only},
-        "hostname": spec.hostname,
+        **({"hostname": spec.hostname} if has_own["uts"] else {}),
         **({"domainname": options.domainname} if options.domainname else {}),
         **({"annotations": dict(options.annotations)} if options.annotations else {}),
         "mounts": [
-            *_system_mounts(options.privileged, spec.shm_bytes),
+            *_system_mounts(options.privileged, options.ipc, spec.shm_bytes),
             *_mounts(container, spec, images),
         ],
         "linux": linux,
@@ -181,9 +191,13 @@ def _mount(target: str, kind: str, source: str, *options: str) -> Json:
     return {"destination": target, "type": kind, "source": source, "options": list(options)}
 
 
-def _system_mounts(privileged: bool, shm_bytes: int) -> list[Json]:
+def _system_mounts(privileged: bool, ipc: str, shm_bytes: int) -> list[Json]:
     access = "rw" if privileged else "ro"
-    shm = ("mode=1777", f"size={shm_bytes}")
+    shm = {
+        "private": [_mount("/dev/shm", "tmpfs", "shm", *_BARE, "mode=1777", f"size={shm_bytes}")],
+        "host": [_mount("/dev/shm", "bind", "/dev/shm", "rbind", "rprivate", *_BARE)],
+        "none": [],
+    }
     return [
         _mount("/proc", "proc", "proc", *_BARE),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
@@ -192,7 +206,7 @@ def _system_mounts(privileged: bool, shm_bytes: int) -> list[Json]:
         _mount("/sys", "sysfs", "sysfs", *_BARE, access),
         _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_BARE, access),
         _mount("/dev/mqueue", "mqueue", "mqueue", *_BARE),
-        _mount("/dev/shm", "tmpfs", "shm", *_BARE, *shm),
+        *shm[ipc],
     ]  # fmt: skip
 
 
@@ -250,9 +264,12 @@ def _rlimits(texts: Sequence[str]) -> Iterator[Json]:
         }
 
 
-def _resources(limits: Limits, privileged: bool) -> Json:
+def _resources(limits: Limits, privileged: bool, given: Sequence[Json]) -> Json:
     rules: list[Json] = [{"allow": privileged, "access": "rwm"}]
     if not privileged:
+        for node in given:
+            number = {key: node[key] for key in ("type", "major", "minor")}
+            rules.append({"allow": True, **number, "access": "rwm"})
         for major, minor in _ALLOWED:
             rule: Json = {"allow": True, "type": "c", "major": major, "access": "rwm"}
             rules.append(rule if minor is None else {**rule, "minor": minor})
@@ -297,6 +314,25 @@ def _swap_is_counted() -> bool:
     return Hierarchies().limits_swap()
 
 
+def _given_devices(texts: Sequence[str]) -> Iterator[Json]:
+    for path, is_block, major, minor, mode, uid, gid in devices(texts):
+        yield _device(path, is_block, (major, minor), mode, uid, gid)
+
+
+def _device(
+    path: str, is_block: bool, number: tuple[int, int], mode: int, uid: int, gid: int
+) -> Json:
+    return {
+        "path": os.path.normpath(path),
+        "type": "b" if is_block else "c",
+        "major": number[0],
+        "minor": number[1],
+        "fileMode": mode,
+        "uid": uid,
+        "gid": gid,
+    }
+
+
 def _devices(folder: str) -> Iterator[Json]:
     """The device nodes of the host."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
@@ -309,15 +345,10 @@ def _devices(folder: str) -> Iterator[Json]:
         if stat.S_ISDIR(status.st_mode):
             yield from _devices(entry.path)
         elif stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
-            yield {
-                "path": entry.path,
-                "type": "c" if stat.S_ISCHR(status.st_mode) else "b",
-                "major": os.major(status.st_rdev),
-                "minor": os.minor(status.st_rdev),
-                "fileMode": stat.S_IMODE(status.st_mode),
-                "uid": status.st_uid,
-                "gid": status.st_gid,
-            }
+            number = (os.major(status.st_rdev), os.minor(status.st_rdev))
+            mode = stat.S_IMODE(status.st_mode)
+            is_block = stat.S_ISBLK(status.st_mode)
+            yield _device(entry.path, is_block, number, mode, status.st_uid, status.st_gid)
 
 
 def _seccomp(profile: str, of_container: int) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import tempfile
@@ -227,6 +228,30 @@ def test_read_only_and_devices(box: CommandLine, runtime: str) -> None:
     major, minor = os.major(device) or 7, os.minor(device)
     text = f"mknod /x b {major} {minor}; cat /x"
     assert box.call(*run, "box", "sh", "-c", text).code == 1
+
+
+def test_devices_and_namespaces_of_the_host(box: CommandLine, runtime: str) -> None:
+    run = ("run", "--rm", "--runtime", runtime)
+    look = "ls -l /dev/mine | cut -c1-9; (: < /dev/mine) && echo opened"
+    own = box.must(
+        "run", "--rm", "--device", "/dev/loop-control:/dev/mine", "box", "sh", "-c", look
+    ).out
+    assert own.startswith("crw-") and own.endswith("\nopened\n")
+    given = ("--device", "/dev/loop-control:/dev/mine", "box", "sh", "-c", look)
+    assert box.must(*run, *given).out == own
+    name = (
+        "sh",
+        "-c",
+        "hostname; ls -d /dev/shm; for i in ipc uts; do readlink /proc/self/ns/$i; done",
+    )
+    host = [os.readlink(f"/proc/self/ns/{kind}") for kind in ("ipc", "uts")]
+    shared = box.must(*run, "--ipc", "host", "--uts", "host", "box", *name).lines
+    assert shared == [socket.gethostname(), "/dev/shm", *host]
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        box.must(*run, "--ipc", "host", "box", "test", "-e", file.name)
+        assert box.call(*run, "box", "test", "-e", file.name).code == 1
+    lonely = box.call(*run, "--ipc", "none", "box", *name)
+    assert "/dev/shm" not in lonely.lines and not set(host) & set(lonely.lines)
 
 
 def test_limits(box: CommandLine, runtime: str) -> None:
