@@ -24,6 +24,7 @@ class OrdinaryUser(CommandLine):
     gid: int
     home: Path
     package: Path
+    group: Path | None = None  # the control group that its commands begin in, if not the test's
 
     @property
     def environment(self) -> dict[str, str]:
@@ -39,7 +40,8 @@ class OrdinaryUser(CommandLine):
     def become(self, *command: str) -> list[str]:
         """A command as this user."""
         ids = (f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups")
-        return ["setpriv", *ids, "--", *command]
+        enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(self.group)]
+        return [*(enter if self.group else []), "setpriv", *ids, "--", *command]
 
     def argv(self, *words: str) -> list[str]:
         return self.become(self.python, "-m", "fastlayers", *words)

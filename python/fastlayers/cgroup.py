@@ -2,7 +2,9 @@
 
 Limits are kept by the kernel's controllers (admin-guide/cgroup-v2.rst, cgroup-v1/), each in the
 hierarchy that it is in on this host. A container has the group fastlayers/<id> in those that it
-needs only: moving a process costs milliseconds.
+needs only: moving a process costs milliseconds. In version 2 it lies below the root, or for an
+ordinary user below the outermost group around this process that was given to the user ("delegation
+containment": a process is moved only by who may write to the group around both places).
 """
 
 from __future__ import annotations
@@ -14,20 +16,23 @@ import time
 from fastlayers import _core
 from fastlayers.errors import FastlayersError, HostError, UnsupportedError
 from fastlayers.host import host_error
-from fastlayers.process import descendants
+from fastlayers.process import processes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fastlayers.limits import Limits
 
 _PARENT = "fastlayers"  # process.may_have_cgroups() knows it too
+_CALLERS = "callers"  # in it: who was in the group that is divided among containers
 _PERIOD_US = 100_000
 _FREEZE_SECONDS = 10.0
 _REMOVE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.001
 _ROUNDS = 100
+_NO_DISK_WEIGHT = "this kernel does not weigh disk access: leave --blkio-weight out"
+_NO_SWAP_LIMIT = "this kernel does not limit swap: leave --memory-swap out"
 # What goes into a group's file to let it run and to hold it, in version 2 and in version 1.
 _FREEZER_WORDS = {"cgroup.freeze": ("0", "1"), "freezer.state": ("THAWED", "FROZEN")}
 
@@ -35,24 +40,52 @@ _FREEZER_WORDS = {"cgroup.freeze": ("0", "1"), "freezer.state": ("THAWED", "FROZ
 class Hierarchies:
     """Where the controllers of this host are: each in version 2 if it is there, else in 1."""
 
-    __slots__ = ("unified", "version_1")
+    __slots__ = ("home", "is_inside", "unified", "version_1")
 
     unified: str  # the root of version 2; "" if it is not mounted
+    home: str  # the group of version 2 in which containers have theirs; "" if it is nowhere allowed
+    is_inside: bool  # whether this process is in it, and so what it starts can be moved into groups
     version_1: dict[str, str]
 
-    def __init__(self, mountinfo: str = "/proc/self/mountinfo") -> None:
-        self.unified = ""
+    def __init__(
+        self, mountinfo: str = "/proc/self/mountinfo", membership: str = "/proc/self/cgroup"
+    ) -> None:
+        self.unified = self.home = ""
         self.version_1 = {}
+        shown = "/"  # what of the hierarchy the mount shows
         with open(mountinfo, encoding="utf-8", errors="surrogateescape") as table:
             for line in table:
                 before, _, behind = line.partition(" - ")
                 kind, _, options = behind.split(" ", 2)
                 path = before.split(" ")[4]
-                if kind == "cgroup2":
-                    self.unified = self.unified or path
+                if kind == "cgroup2" and not self.unified:
+                    self.unified, shown = path, before.split(" ")[3]
                 elif kind == "cgroup":
                     for name in options.strip().split(","):
                         self.version_1.setdefault(name, path)
+        if not self.unified:
+            self.is_inside = False
+            return
+        around, services = self._places(own_group(membership), shown)
+        self.home = next(filter(_is_given, around), "")
+        if not self.home and _core.in_initial_user_namespace() and os.geteuid() == 0:
+            self.home = self.unified  # mounted read-only, say
+        self.is_inside = bool(self.home)
+        self.home = self.home or next(filter(_is_given, services), "")
+
+    def _places(self, own: str, shown: str) -> tuple[Sequence[str], Sequence[str]]:
+        """The groups around this process, outermost first; and those of its user's systemd, in
+        which containers may be that were started elsewhere."""
+        steps = [step for step in os.path.relpath(own, shown).split("/") if step != "."]
+        if ".." in steps:
+            steps = []  # it is not in the part that is mounted here
+        around = [os.path.join(self.unified, *steps[:count]) for count in range(len(steps) + 1)]
+        services = [
+            os.path.join(group, f"user@{step[5:-6]}.service")
+            for group, step in zip(around[1:], steps, strict=True)
+            if step.startswith("user-") and step.endswith(".slice")
+        ]
+        return around, services
 
     def is_unified(self, controller: str) -> bool:
         """Whether a controller is in version 2."""
@@ -61,7 +94,10 @@ class Hierarchies:
     def group(self, controller: str, container_id: str) -> str:
         """The folder of a container's group for a controller. UnsupportedError without it."""
         if self.is_unified(controller):
-            return os.path.join(self.unified, _PARENT, container_id)
+            why = self.why_not(controller)
+            if why:
+                raise UnsupportedError(f"cannot limit what the container uses: {why}")
+            return os.path.join(self.home, _PARENT, container_id)
         if controller in self.version_1:
             return os.path.join(self.version_1[controller], _PARENT, container_id)
         raise UnsupportedError(
@@ -70,9 +106,29 @@ class Hierarchies:
 
     def freezer(self, container_id: str) -> str:
         """The folder of the group that can be frozen."""
-        if self.unified:
-            return os.path.join(self.unified, _PARENT, container_id)
+        if self.home:
+            return os.path.join(self.home, _PARENT, container_id)
+        if self.unified and "freezer" not in self.version_1:
+            raise UnsupportedError(f"cannot hold processes together: {self.why_not()}")
         return self.group("freezer", container_id)
+
+    def why_not(self, controller: str = "") -> str:
+        """Why this process cannot start containers in groups of version 2 that have a controller,
+        and what to change; "" if it can."""
+        if not self.is_inside:
+            return (
+                f"this process is in the control group {own_group()}, which is not this user's: "
+                "begin with systemd-run --user --scope -p Delegate=yes, or have root give the user "
+                "a group (chown it and its cgroup.procs, cgroup.subtree_control and "
+                "cgroup.threads) and put the shell into it"
+            )
+        if controller and controller not in _words(self.home, "cgroup.controllers"):
+            return (
+                f"the control group {self.home} was not given the controller {controller}: where "
+                "systemd gave it, have root run systemctl edit user@.service, with "
+                "Delegate=cpu cpuset io memory pids under [Service]"
+            )
+        return ""
 
     def limits_swap(self) -> bool:
         """Whether this kernel limits memory and swap together, or the one beside the other."""
@@ -81,7 +137,7 @@ class Hierarchies:
 
     def existing(self, container_id: str) -> list[str]:
         """All groups that a container has."""
-        roots = dict.fromkeys([self.unified, *self.version_1.values()])
+        roots = dict.fromkeys([self.home, *self.version_1.values()])
         paths = (os.path.join(root, _PARENT, container_id) for root in roots if root)
         return [path for path in paths if os.path.isdir(path)]
 
@@ -94,12 +150,12 @@ def create(container_id: str, limits: Limits) -> list[str]:
         for controller, settings in _settings(hierarchies, limits):
             path = hierarchies.group(controller, container_id)
             if hierarchies.is_unified(controller):
-                _enable(hierarchies.unified, controller)
+                _enable(hierarchies.home, controller)
             _make(path)
             groups[path] = None
             if controller == "cpuset" and not hierarchies.is_unified(controller):
                 _inherit_cpuset(path)
-            for name, value in settings:
+            for name, value in list(_as_there(path, settings, limits)):
                 _write(path, name, value)
     except BaseException as error:
         remove(container_id)
@@ -109,6 +165,26 @@ def create(container_id: str, limits: Limits) -> list[str]:
             raise _refused(doing, error, why_no_limits(needed)) from None
         raise
     return list(groups)
+
+
+def _as_there(
+    group: str, settings: list[tuple[str, str]], limits: Limits
+) -> Iterator[tuple[str, str]]:
+    """The settings in the files that this kernel has. UnsupportedError names what it lacks."""
+    for name, value in settings:
+        is_there = os.path.exists(os.path.join(group, name))
+        if name == "io.weight":
+            # Which scheduler a disk has decides; bfq takes Docker's range as it is. So does runc.
+            if os.path.exists(os.path.join(group, "io.bfq.weight")):
+                yield "io.bfq.weight", str(limits.blkio_weight)
+                continue
+            if not is_there:
+                raise UnsupportedError(_NO_DISK_WEIGHT)
+        if name == "memory.swap.max" and not is_there:
+            if limits.memory_swap > 0:
+                raise UnsupportedError(_NO_SWAP_LIMIT)
+            continue
+        yield name, value
 
 
 def _settings(
@@ -153,7 +229,7 @@ def _disk_weight(hierarchies: Hierarchies, weight: int) -> tuple[str, list[tuple
     for name in ("blkio.weight", "blkio.bfq.weight"):
         if root and os.path.exists(os.path.join(root, name)):
             return "blkio", [(name, str(weight))]
-    raise UnsupportedError("this kernel does not weigh disk access: leave --blkio-weight out")
+    raise UnsupportedError(_NO_DISK_WEIGHT)
 
 
 def _memory(hierarchies: Hierarchies, limits: Limits) -> list[tuple[str, str]]:
@@ -179,17 +255,41 @@ def _memory(hierarchies: Hierarchies, limits: Limits) -> list[tuple[str, str]]:
     if hierarchies.limits_swap():
         settings.append(("memory.memsw.limit_in_bytes", str(swap)))
     elif limits.memory_swap > 0:
-        raise UnsupportedError("this kernel does not limit swap: leave --memory-swap out")
+        raise UnsupportedError(_NO_SWAP_LIMIT)
     return settings
 
 
-def _enable(root: str, controller: str) -> None:
+def _enable(home: str, controller: str) -> None:
     """Hands a controller of version 2 down to the containers' groups."""
-    parent = os.path.join(root, _PARENT)
+    parent = os.path.join(home, _PARENT)
     _make(parent)
-    for path in (root, parent):
-        if controller not in _words(path, "cgroup.subtree_control"):
+    for path in (home, parent):
+        if controller in _words(path, "cgroup.subtree_control"):
+            continue
+        try:
             _write(path, "cgroup.subtree_control", f"+{controller}")
+        except OSError as error:
+            if error.errno != errno.EBUSY or path != home:
+                raise
+            _vacate(home)
+            _write(path, "cgroup.subtree_control", f"+{controller}")
+
+
+def _vacate(home: str) -> None:
+    """Moves who is in a group into one of its own below: but for the root of all, a group has
+    either processes or groups with controllers ("no internal process constraint"). This is the
+    case in a group that was given to a user, and at the root of a container's cgroup namespace."""
+    callers = os.path.join(home, _PARENT, _CALLERS)
+    _make(callers)
+    for _ in range(_ROUNDS):
+        pids = _words(home, "cgroup.procs")
+        if not pids:
+            return
+        for pid in pids:
+            try:
+                _write(callers, "cgroup.procs", pid)
+            except ProcessLookupError:
+                continue  # it has ended
 
 
 def _inherit_cpuset(path: str) -> None:
@@ -236,7 +336,7 @@ def freeze(container_id: str, first_pid: int) -> None:
         _make(group)
         for _ in range(_ROUNDS):
             inside = set(_words(group, "cgroup.procs"))
-            outside = [pid for pid in descendants(first_pid) if str(pid) not in inside]
+            outside = [pid for pid in processes_of(first_pid) if str(pid) not in inside]
             if not outside:
                 break
             for pid in outside:
@@ -254,7 +354,8 @@ def freeze(container_id: str, first_pid: int) -> None:
     except BaseException as error:
         thaw(container_id)
         if isinstance(error, OSError):
-            advice = "that takes root: run fastlayers as root for it"
+            elsewhere = "it was started in a control group that is not this user's, or from another"
+            advice = why_no_pause() or elsewhere
             raise _refused("cannot pause the container", error, advice) from None
         raise
 
@@ -267,12 +368,15 @@ def _refused(doing: str, error: OSError, advice: str) -> FastlayersError:
 
 def why_no_limits(controllers: Iterable[str] = ("cpu", "memory", "pids")) -> str:
     """Why an ordinary user cannot limit what a container uses, and what to change; "" if that is
-    possible. A process is only moved within version 2 by who may write to all of it."""
+    possible."""
     hierarchies = Hierarchies()
     closed = []
     for controller in controllers:
         if hierarchies.is_unified(controller):
-            return "control groups of version 2 take root here: run fastlayers as root for it"
+            why = hierarchies.why_not(controller)
+            if why:
+                return why
+            continue
         group = os.path.join(hierarchies.version_1.get(controller, ""), _PARENT)
         if not os.access(group, os.W_OK):
             closed.append(group)
@@ -282,6 +386,30 @@ def why_no_limits(controllers: Iterable[str] = ("cpu", "memory", "pids")) -> str
         f"the control groups are root's: have root make {' and '.join(closed)} and give "
         f"{'them' if closed[1:] else 'it'} to this user (chown)"
     )
+
+
+def why_no_pause() -> str:
+    """Why an ordinary user cannot pause a container, and what to change; "" if that is possible."""
+    hierarchies = Hierarchies()
+    if hierarchies.home or "freezer" not in hierarchies.version_1:
+        return hierarchies.why_not()
+    closed = why_no_limits(["freezer"])
+    return f"{closed}; or {hierarchies.why_not()}" if closed and hierarchies.unified else closed
+
+
+def own_group(membership: str = "/proc/self/cgroup") -> str:
+    """The group of version 2 that this process is in, from the root: "/user.slice"; cgroups(7)."""
+    with open(membership, encoding="utf-8", errors="surrogateescape") as table:
+        for line in table:
+            if line.startswith("0::"):
+                return line[3:].rstrip("\n").removesuffix(" (deleted)")
+    return "/"
+
+
+def _is_given(group: str) -> bool:
+    """Whether this process may divide a group among others."""
+    files = ("", "cgroup.procs", "cgroup.subtree_control")
+    return all(os.access(os.path.join(group, name), os.W_OK) for name in files)
 
 
 def thaw(container_id: str) -> None:

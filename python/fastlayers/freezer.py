@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from fastlayers.errors import HostError
-from fastlayers.process import descendants, send_signal, start_time, stat_field
+from fastlayers.process import processes_of, send_signal, start_time, stat_field
 
 _STOPPED = (b"T", b"t")
 _STILL = (*_STOPPED, b"Z", b"X", b"")
@@ -51,7 +51,7 @@ class Freezer:
 
         known = set(self._stopped)
         found = False
-        for pid in descendants(first):
+        for pid in processes_of(first):
             started = start_time(pid)
             if not started or (pid, started) in known or _state(pid) in _STOPPED:
                 continue

@@ -7,7 +7,7 @@ import time
 
 from fastlayers.container_state import RUNNING
 from fastlayers.oci.frozen import Frozen
-from fastlayers.process import descendants, stat_fields
+from fastlayers.process import processes_of, stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def measure(container: Container) -> Use:
     if state.status != RUNNING:
         return Use(at=time.monotonic(), memory_limit=limit)
     totals: dict[str, float] = {}
-    for pid in descendants(state.pid):
+    for pid in processes_of(state.pid):
         for name, value in _of_process(pid).items():
             totals[name] = totals.get(name, 0) + value
     received, sent = (0, 0) if container.options.network == "host" else _network(state.pid)

@@ -29,28 +29,57 @@ def stat_fields(pid: int) -> list[bytes]:
     return line[line.rindex(b")") + 2 :].split()
 
 
-def descendants(first: int) -> list[int]:
-    """A process and all that descend from it, parents before children.
+def processes_of(first: int) -> list[int]:
+    """The processes of the container whose first process this is, parents before children: all that
+    are in its PID namespace, where it has one of its own, and all that descend from those.
 
-    The first process of a PID namespace adopts every orphan in it, so these are all processes of
-    the container, those in further namespaces included.
+    The first process of a namespace adopts every orphan in it, but what was executed in it later
+    has its parent outside.
     """
     children: dict[int, list[int]] = {}
+    found = [first]
+    namespace = _pid_namespace(first)
+    if namespace == _pid_namespace(os.getpid()):
+        namespace = ""
     for name in os.listdir("/proc"):
         if name.isdigit():
-            parent = stat_field(int(name), 1)
+            pid, parent = int(name), stat_field(int(name), 1)
             if parent:  # empty: it ended while we looked
-                children.setdefault(int(parent), []).append(int(name))
-    found = [first]
+                children.setdefault(int(parent), []).append(pid)
+                if namespace and pid != first and _pid_namespace(pid) == namespace:
+                    found.append(pid)
+    known = set(found)
     for pid in found:
-        found.extend(sorted(children.get(pid, ())))
+        further = [child for child in sorted(children.get(pid, ())) if child not in known]
+        known.update(further)
+        found.extend(further)
     return found
+
+
+def _pid_namespace(pid: int) -> str:
+    """ "" if it is gone, or nobody that this process may look at."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
 
 
 def may_have_cgroups() -> bool:
     """Whether containers may have control groups here at all: quicker to know than where."""
-    places = ("", "unified/", "freezer/", "memory/", "cpu/", "pids/", "cpuset/", "cpu,cpuacct/")
-    return any(os.path.isdir(f"/sys/fs/cgroup/{place}fastlayers") for place in places)
+    places = ["", "unified", "freezer", "memory", "cpu", "pids", "cpuset", "cpu,cpuacct"]
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as table:
+            own = next((line[4:].rstrip("\n") for line in table if line.startswith("0::/")), "")
+    except OSError:
+        own = ""
+    path = ""
+    for step in own.split("/") if own else ():  # those of an ordinary user: see cgroup.Hierarchies
+        path = os.path.join(path, step)
+        groups = [path]
+        if step.startswith("user-") and step.endswith(".slice"):
+            groups.append(os.path.join(path, f"user@{step[5:-6]}.service"))
+        places += [os.path.join(root, group) for group in groups for root in ("", "unified")]
+    return any(os.path.isdir(os.path.join("/sys/fs/cgroup", p, "fastlayers")) for p in places)
 
 
 def send_signal(pid: int, started: int, number: int) -> bool:

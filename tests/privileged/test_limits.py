@@ -84,8 +84,8 @@ def test_limits_that_make_no_sense(box: CommandLine, words: list[str], error: st
 
 def test_pause(box: CommandLine) -> None:
     # Appended to, so that a look at any moment tells: one that is written anew can be seen empty.
-    script = "while echo >> /count; do :; done"
-    box.must("run", "-d", "--name", "counter", "box", "sh", "-c", script)
+    count_up = "while echo >> /count; do :; done"
+    box.must("run", "-d", "--name", "counter", "box", "sh", "-c", count_up)
     upper = box.must("inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", "counter").out.strip()
 
     def count() -> int:
@@ -136,6 +136,27 @@ def test_restart_and_rename(box: CommandLine) -> None:
     assert box.must("ps", "--format", "{{.Names}}").lines == ["first", "other"]
 
 
+def shows_what_joined(shell: CommandLine, name: str, command: str) -> None:
+    deadline = time.monotonic() + 10
+    while command not in shell.must("top", name).out:
+        assert time.monotonic() < deadline, shell.must("top", name).out
+        time.sleep(0.05)
+
+
+def test_what_was_executed_is_paused_as_well(box: CommandLine) -> None:
+    box.must("run", "-d", "--name", "host", "box", "sleep", "1000")
+    box.must("exec", "-d", "host", "sh", "-c", "while echo >> /count; do :; done")
+    upper = box.must("inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", "host").out.strip()
+    deadline = time.monotonic() + 10
+    while not os.path.exists(os.path.join(upper, "count")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    box.must("pause", "host")
+    before = os.stat(os.path.join(upper, "count")).st_size
+    time.sleep(0.2)
+    assert os.stat(os.path.join(upper, "count")).st_size == before
+
+
 def test_top(box: CommandLine) -> None:
     box.must("run", "-d", "--name", "busy", "box", "sh", "-c", "sleep 1234 & sleep 1235; :")
     deadline = time.monotonic() + 10
@@ -144,6 +165,8 @@ def test_top(box: CommandLine) -> None:
     assert lines[0].split()[:2] == ["UID", "PID"]
     assert [line.endswith(("sleep 1234", "sleep 1235")) for line in lines[1:]].count(True) == 2
     assert box.must("top", "busy", "-eo", "pid,comm").lines[0].split() == ["PID", "COMMAND"]
+    box.must("exec", "-d", "busy", "sleep", "1236")
+    shows_what_joined(box, "busy", "sleep 1236")
     assert "PID field" in box.fails(1, "top", "busy", "-eo", "comm").err
     box.must("stop", "-t", "0", "busy")
     assert "is not running" in box.fails(1, "top", "busy").err

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from fastlayers.cgroup import Hierarchies
 from tests import busybox_root, tar_write
 from tests.command_line import CommandLine
 from tests.ordinary_user import FIRST_ID, ID_COUNT, OrdinaryUser, ordinary_user
@@ -106,7 +107,12 @@ def test_a_container_in_the_background_is_entered_and_stopped(user: OrdinaryUser
         assert target.read_text() == "in\n" and target.stat().st_uid == user.uid
         user.must("cp", str(target), "life:/root/back")
         assert user.must("exec", "life", "cat", "/root/back").out == "in\n"
-        assert "root" in user.fails(1, "pause", "life").err
+        assert "have root" in user.fails(1, "pause", "life").err
+        user.must("exec", "-d", "life", "sleep", "1236")
+        deadline = time.monotonic() + 10
+        while "sleep 1236" not in user.must("top", "life").out:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         assert {"A /root/back", "A /tmp/file"} <= set(user.must("diff", "life").lines)
         user.must("stop", "life")
         assert user.must("logs", "life").out == "ready\n"
@@ -251,7 +257,7 @@ def test_limits_in_a_control_group_that_root_has_given(ranged: OrdinaryUser) -> 
     group = Path("/sys/fs/cgroup/memory/fastlayers")
     if not group.parent.is_dir():  # version 2 alone
         refused = ranged.fails(125, "run", "--rm", "-m", "64m", "box", "true")
-        assert "run fastlayers as root" in refused.err
+        assert "systemd-run --user --scope" in refused.err
         return
     group.mkdir(exist_ok=True)
     os.chown(group, ranged.uid, -1)
@@ -265,6 +271,86 @@ def test_limits_in_a_control_group_that_root_has_given(ranged: OrdinaryUser) -> 
         ranged.must("rm", "greedy")
     finally:
         os.chown(group, 0, -1)
+
+
+@pytest.fixture
+def delegated(user: OrdinaryUser) -> Iterator[OrdinaryUser]:
+    """The same, in a control group of version 2 that was given to the user as systemd does it."""
+    root = Path(Hierarchies().unified)
+    if not root.name:
+        pytest.skip("no cgroups of version 2 are mounted")
+    group = root / f"fastlayers-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        for name in ("", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"):
+            os.chown(group / name, user.uid, user.gid)
+        other = copy.copy(user)
+        other.group = group
+        yield other
+        for name in user.must("ps", "-aq").lines:
+            other.must("rm", "-f", name)
+        deadline = time.monotonic() + 10
+        while (group / "cgroup.procs").read_text() or any(
+            (path / "cgroup.procs").read_text() for path in group.glob("fastlayers/*/")
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        for path in (*group.glob("fastlayers/*/"), group / "fastlayers", group):
+            if path.exists():
+                path.rmdir()
+
+
+def test_a_container_is_paused_in_a_group_that_was_given(delegated: OrdinaryUser) -> None:
+    delegated.must("run", "-d", "--name=counter", "box", "sleep", "1000")
+    delegated.must("exec", "-d", "counter", "sh", "-c", "while echo >> /tmp/n; do :; done")
+    upper = delegated.must("inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", "counter").out.strip()
+    file = Path(upper) / "tmp/n"
+    deadline = time.monotonic() + 10
+    while not file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert "n; do" in delegated.must("top", "counter").out
+    delegated.must("pause", "counter")
+    before = file.stat().st_size
+    time.sleep(0.2)
+    assert file.stat().st_size == before
+    assert delegated.must("ps", "--format", "{{.Status}}").out.endswith("(Paused)\n")
+    assert "is paused" in delegated.fails(1, "exec", "counter", "true").err
+    delegated.must("unpause", "counter")
+    deadline = time.monotonic() + 10
+    while file.stat().st_size == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert dict(json.loads(delegated.must("info", "-f", "json").out)["RootlessStatus"])[
+        "Pause"
+    ] == "yes"  # fmt: skip
+    delegated.must("pause", "counter")
+    delegated.must("rm", "-f", "counter")
+
+
+def test_what_was_started_elsewhere_is_not_paused(delegated: OrdinaryUser) -> None:
+    outside = copy.copy(delegated)
+    outside.group = None
+    outside.must("run", "-d", "--name=outside", "box", "sleep", "1000")
+    done = delegated.fails(1, "pause", "outside")
+    assert "was started in a control group that is not this user's" in done.err
+    assert delegated.must("ps", "--format", "{{.State}}").out == "running\n"
+    outside.must("rm", "-f", "outside")
+
+
+def test_limits_in_a_group_of_version_2_that_was_given(delegated: OrdinaryUser) -> None:
+    assert delegated.group is not None
+    controllers = (delegated.group / "cgroup.controllers").read_text().split()
+    if "pids" not in controllers:
+        if Hierarchies().is_unified("pids"):
+            done = delegated.fails(125, "run", "--rm", "--pids-limit=9", "box", "true")
+            assert "was not given the controller pids" in done.err
+            return
+        pytest.skip("the controller pids is in version 1 on this host")
+    done = delegated.must("run", "--rm", "--pids-limit=9", "box", "cat", "/proc/self/cgroup")
+    assert f"{delegated.group.name}/fastlayers/" in done.out
+    assert "pids" in (delegated.group / "cgroup.subtree_control").read_text()
 
 
 def test_a_network_of_its_own(user: OrdinaryUser) -> None:
@@ -287,7 +373,7 @@ def test_info_tells_what_there_is_and_what_to_change(user: OrdinaryUser) -> None
     else:
         assert status["User IDs"] == f"0 = {user.uid}"
         assert "/etc/subuid" in status["More IDs"] and "usermod" in status["More IDs"]
-    assert "chown" in status["Limits"]
+    assert "chown" in status["Limits"] and "chown" in status["Pause"]
 
 
 def test_info_explains_where_there_are_no_user_namespaces(single: OrdinaryUser) -> None:

@@ -86,7 +86,11 @@ def test_limits_are_kept_in_the_record() -> None:
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Files in the places of the kernel's; `mounts` says what is mounted."""
     real = cgroup.Hierarchies
-    monkeypatch.setattr(cgroup, "Hierarchies", lambda: real(str(tmp_path / "mounts")))
+    membership = tmp_path / "membership"
+    membership.write_text("1:name=systemd:/elsewhere\n0::/\n")
+    monkeypatch.setattr(
+        cgroup, "Hierarchies", lambda: real(str(tmp_path / "mounts"), str(membership))
+    )
     return tmp_path
 
 
@@ -98,8 +102,22 @@ def mount(host: Path, *, unified: str = "", version_1: tuple[str, ...] = ()) -> 
     if unified:
         (host / "unified").mkdir()
         (host / "unified" / "cgroup.controllers").write_text(unified)
+        for name in ("cgroup.procs", "cgroup.subtree_control"):
+            (host / "unified" / name).write_text("")
         lines.append(f"31 20 0:31 / {host / 'unified'} rw - cgroup2 none rw\n")
     (host / "mounts").write_text("22 1 8:1 / / rw - ext4 /dev/vda rw\n" + "".join(lines))
+
+
+def kernel_makes(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """The files that are in a new group."""
+    make = cgroup._make
+
+    def make_with_files(path: str) -> None:
+        make(path)
+        for name in names:
+            Path(path, name).touch()
+
+    monkeypatch.setattr(cgroup, "_make", make_with_files)
 
 
 def written(group: Path) -> dict[str, str]:
@@ -109,8 +127,9 @@ def written(group: Path) -> dict[str, str]:
 ALL = Limits(memory=64 << 20, nano_cpus=15 * 10**8, cpu_shares=1024, cpuset_cpus="0-1", pids=7)
 
 
-def test_version_2(host: Path) -> None:
+def test_version_2(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mount(host, unified="cpuset cpu io memory pids")
+    kernel_makes(monkeypatch, "memory.swap.max")
     parent = host / "unified" / "fastlayers"
     assert cgroup.create(ID, ALL) == [str(parent / ID)]
     assert written(parent / ID) == {
@@ -153,3 +172,61 @@ def test_a_controller_that_is_not_there_is_named(host: Path) -> None:
     with pytest.raises(UnsupportedError, match="does not limit swap"):
         cgroup.create(ID, Limits(memory=64 << 20, memory_swap=128 << 20))
     assert not os.path.exists(host / "memory" / "fastlayers" / ID)
+
+
+def test_version_2_without_a_limit_of_swap(host: Path) -> None:
+    mount(host, unified="memory")
+    group = host / "unified" / "fastlayers" / ID
+    cgroup.create(ID, Limits(memory=64 << 20))
+    assert written(group) == {"memory.max": "67108864"}
+    (group / "memory.max").unlink()
+    with pytest.raises(UnsupportedError, match="does not limit swap"):
+        cgroup.create(ID, Limits(memory=64 << 20, memory_swap=128 << 20))
+    assert not group.exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "weight"),
+    [(("io.weight",), ("io.weight", "4950")),
+     (("io.weight", "io.bfq.weight"), ("io.bfq.weight", "500"))],
+)  # fmt: skip
+def test_weight_of_disks_in_version_2(
+    host: Path, monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...], weight: tuple[str, str]
+) -> None:
+    mount(host, unified="io")
+    kernel_makes(monkeypatch, *there)
+    cgroup.create(ID, Limits(blkio_weight=500))
+    assert weight in written(host / "unified" / "fastlayers" / ID).items()
+
+
+def test_disks_that_are_not_weighed(host: Path) -> None:
+    mount(host, unified="io")
+    with pytest.raises(UnsupportedError, match="leave --blkio-weight out"):
+        cgroup.create(ID, Limits(blkio_weight=500))
+    assert not (host / "unified" / "fastlayers" / ID).exists()
+
+
+@pytest.mark.parametrize(
+    ("shown", "own", "home"),
+    [
+        ("/", "/user.slice/user-7.slice/user@7.service/app.slice/x.scope",
+         "user.slice/user-7.slice/user@7.service"),
+        ("/user.slice", "/user.slice/user-7.slice/user@7.service", "user-7.slice/user@7.service"),
+        ("/", "/user.slice/user-7.slice/session-1.scope", "user.slice/user-7.slice/user@7.service"),
+        ("/other", "/user.slice/user-7.slice/user@7.service", ""),
+    ],
+)  # fmt: skip
+def test_where_a_user_has_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str, own: str, home: str
+) -> None:
+    root = tmp_path / "unified"
+    service = root / "user.slice" / "user-7.slice" / "user@7.service"
+    for path in (service, root / "user-7.slice" / "user@7.service"):
+        path.mkdir(parents=True)
+    (tmp_path / "mounts").write_text(f"31 20 0:31 {shown} {root} rw - cgroup2 none rw\n")
+    (tmp_path / "membership").write_text(f"0::{own}\n")
+    monkeypatch.setattr(cgroup, "_is_given", lambda group: "user@7.service" in group)
+    monkeypatch.setattr(cgroup._core, "in_initial_user_namespace", lambda: False)
+    found = cgroup.Hierarchies(str(tmp_path / "mounts"), str(tmp_path / "membership"))
+    assert found.home == (str(root / home) if home else "")
+    assert found.is_inside == (bool(home) and "session" not in own)

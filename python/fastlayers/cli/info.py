@@ -133,6 +133,8 @@ def _rootless_status(store: Store) -> list[list[str]]:
         status.append(["More IDs", "yes (newuidmap, /etc/subuid and /etc/subgid)"])
     why = cgroup.why_no_limits()
     status.append(["Limits", f"no ({why})" if why else "yes"])
+    why = cgroup.why_no_pause()
+    status.append(["Pause", f"no ({why})" if why else "yes"])
     return status
 
 

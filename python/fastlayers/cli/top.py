@@ -18,7 +18,7 @@ COMMAND = Command(
 def run(call: Call) -> int:
     import subprocess
 
-    from fastlayers.process import descendants
+    from fastlayers.process import processes_of
 
     name, *options = call.args
     container = call.store.container(name)
@@ -36,7 +36,7 @@ def run(call: Call) -> int:
     if "PID" not in headings:
         raise CommandError("Couldn't find PID field in ps output")
     column = headings.index("PID")
-    inside = {str(pid) for pid in descendants(state.pid)}
+    inside = {str(pid) for pid in processes_of(state.pid)}
     rows = [line.split(None, len(headings) - 1) for line in lines[1:]]
     shown = [headings] + [row for row in rows if len(row) > column and row[column] in inside]
     print(align("\n".join("\t".join(row) for row in shown), narrowest=20))
