@@ -55,6 +55,21 @@ def test_paths_outside_the_heap_are_refused() -> None:
         _kernels.path_ids(heap, offsets, lengths, np.array([0, 3], dtype=np.int64))
 
 
+@given(st.lists(st.binary(max_size=6), max_size=9))
+def test_joined_texts(texts: list[bytes]) -> None:
+    joined = _kernels.joined_texts(*_columns(texts))
+    assert joined.tobytes() == b"".join(text + b"\0" for text in texts)
+
+
+def test_texts_outside_the_heap_are_refused() -> None:
+    heap, offsets, lengths = _columns([b"a", b"b"])
+    for wrong in (offsets + np.uint64(1), offsets + np.uint64(2**64 - 1)):
+        with pytest.raises(ValueError, match="outside the heap"):
+            _kernels.joined_texts(heap, wrong, lengths)
+    with pytest.raises(ValueError, match="differ in length"):
+        _kernels.joined_texts(heap, offsets, lengths[:1])
+
+
 @given(st.data())
 def test_directory_sizes(data: st.DataObject) -> None:
     count = data.draw(st.integers(0, 12))
@@ -195,3 +210,5 @@ def test_a_million_entries_take_a_moment() -> None:
     assert len(events) == len(paths) and (live == ids).all()
     found = timed(_kernels.runs, digest, digest, size)
     assert len(found) > count // 3  # type: ignore[arg-type]
+    texts = timed(_kernels.joined_texts, heap, offset, length)
+    assert len(texts) == len(heap) + len(paths)  # type: ignore[arg-type]

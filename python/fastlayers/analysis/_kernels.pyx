@@ -4,6 +4,7 @@
 import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 cdef enum:
     DIRECTORY = 1  # kinds and flags of cpp/table/FORMAT.md
@@ -150,6 +151,31 @@ def path_ids(
                 first[found] = row
             ids[row] = found
     return ids_array, first_array[: found + 1]
+
+
+def joined_texts(const uint8_t[::1] heap, const uint64_t[:] offset, const uint32_t[:] length):
+    """Slices of `heap`, a zero byte behind each: uint8, all in one. ValueError if one leaves it."""
+    cdef Py_ssize_t count = offset.shape[0]
+    cdef uint64_t heap_bytes = heap.shape[0]
+    cdef uint64_t total = count
+    cdef uint64_t at = 0
+    cdef Py_ssize_t row
+    if length.shape[0] != count:
+        raise ValueError("the columns differ in length")
+    for row in range(count):
+        if offset[row] > heap_bytes or length[row] > heap_bytes - offset[row]:
+            raise ValueError(f"the text of row {row} lies outside the heap")
+        total += length[row]
+    joined_array = np.empty(total, dtype=np.uint8)
+    cdef uint8_t[::1] joined = joined_array
+    with nogil:
+        for row in range(count):
+            if length[row]:
+                memcpy(&joined[at], &heap[offset[row]], length[row])
+                at += length[row]
+            joined[at] = 0
+            at += 1
+    return joined_array
 
 
 def subtree_ends(

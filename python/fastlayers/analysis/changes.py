@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastlayers.analysis.files import counted, files
+from fastlayers.analysis.files import Files, counted, files
 from fastlayers.analysis.stack import Stack
 from fastlayers.file_reader import table_of
 from fastlayers.oci.history import instructions
@@ -51,12 +51,12 @@ class BlameStep:
 
 def layer_changes(image: Image) -> list[LayerChanges]:
     """Every layer of an image, base first."""
-    return changes_in(Stack.of(image), image)
+    return changes_in(Stack.of(image), image, files(table_of(image)))
 
 
-def changes_in(stack: Stack, image: Image) -> list[LayerChanges]:
-    """The same, where the image's stack is known."""
-    shown = _shown_bytes(image)
+def changes_in(stack: Stack, image: Image, rows: Files) -> list[LayerChanges]:
+    """The same, where the image's stack and files are known."""
+    shown = _shown_bytes(rows, len(image.layers))
     counts = _counts(stack, np.ones(len(stack.layer), dtype=bool), len(image.layers))
     columns = zip(image.layers, instructions(image.config), counts.tolist(), shown, strict=True)
     return [
@@ -87,9 +87,7 @@ def blame(image: Image, path: str | bytes) -> list[BlameStep]:
     sizes = np.bincount(stack.layer[inside], stack.size[inside], total).astype(np.int64)
     live = stack.live[number : stack.end[number]]
     live = live[live >= 0]
-    rows = stack.rows[live]
-    rows = rows[counted(rows)]
-    shown = np.bincount(rows["layer"], rows["size"], total).astype(np.int64)
+    shown = _shown_bytes(stack.rows[live], total)
     own = _words(stack, number)
     made = instructions(image.config)
     return [
@@ -121,8 +119,7 @@ def _counts(stack: Stack, chosen: Array, layers: int) -> Array:
     return np.bincount(index, minlength=3 * layers).reshape(layers, 3)
 
 
-def _shown_bytes(image: Image) -> Array:
-    """int64: of each layer, the bytes of its files that the image shows, each once."""
-    rows = files(table_of(image))
-    rows = rows[counted(rows)]
-    return np.bincount(rows["layer"], rows["size"], len(image.layers)).astype(np.int64)
+def _shown_bytes(rows: Files, layers: int) -> Array:
+    """int64: of each layer, the bytes of its files that the rows show, each once."""
+    chosen = counted(rows)
+    return np.bincount(rows["layer"][chosen], rows["size"][chosen], layers).astype(np.int64)

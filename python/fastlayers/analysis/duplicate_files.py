@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastlayers.analysis.files import counted, equal_contents, files, places
+from fastlayers.analysis.files import among, counted, equal_contents, files, firsts, places
 from fastlayers.file_reader import table_of
 
 if TYPE_CHECKING:
@@ -59,13 +59,11 @@ def _distinct(tables: Sequence[Files]) -> Iterator[Array]:
     for table in tables:
         rows = np.flatnonzero(counted(table) & (table["size"] > 0))
         layers = np.array([numbers.setdefault(layer, len(numbers)) for layer in table.layers])
-        keys = places(table[rows], layers)
-        fresh = ~np.isin(keys, seen) if len(seen) else np.ones(len(keys), dtype=bool)
+        keys = places(table, rows, layers)
         # A layer that is twice in a stack has its files once.
-        _, first = np.unique(keys, return_index=True)
-        only = np.zeros(len(keys), dtype=bool)
-        only[first] = True
-        fresh &= only
+        fresh = np.zeros(len(keys), dtype=bool)
+        fresh[firsts(keys)] = True
+        fresh &= ~among(keys, seen)
         seen = np.concatenate([seen, keys[fresh]])
         yield rows[fresh]
 

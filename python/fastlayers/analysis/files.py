@@ -166,9 +166,29 @@ def counted(rows: Files) -> Array:
     inode: shape (len(rows),), bool."""
     found: Array = rows["kind"] == FILE
     linked = np.flatnonzero(found & (rows["link_group"] != 0))
-    _, first = np.unique(rows["link_group"][linked], return_index=True)
     found[linked] = False
-    found[linked[first]] = True
+    found[linked[firsts(rows["link_group"][linked])]] = True
+    return found
+
+
+def firsts(values: Array) -> Array:
+    """int64: where each value that occurs does so first, in the order of the values. (np.unique
+    says the same, and loads numpy.ma before, which takes as long as an analysis.)"""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    found = np.ones(len(order), dtype=bool)
+    found[1:] = ordered[1:] != ordered[:-1]
+    first: Array = order[found]
+    return first
+
+
+def among(values: Array, known: Array) -> Array:
+    """bool, shape as `values`: which of them `known` has too."""
+    if not len(known):
+        return np.zeros(len(values), dtype=bool)
+    ordered = np.sort(known)
+    at = np.searchsorted(ordered, values)
+    found: Array = ordered[np.minimum(at, len(ordered) - 1)] == values
     return found
 
 
@@ -223,9 +243,10 @@ def equal_contents(xxh3: Array, size: Array) -> list[Array]:
     return [order[start:end] for start, end in by_waste]
 
 
-def places(rows: Files, layers: Array) -> Array:
-    """uint64: where the contents of files lie: a number for their layer out of `layers`, by the
-    number it has in the table, tar or side file, and offset (a tar is shorter than 2**45 bytes)."""
-    side = (rows["flags"] & IN_SIDE_FILE != 0).astype(np.uint64)
-    layer = layers.astype(np.uint64)[rows["layer"]]
-    return np.asarray((layer << np.uint64(46)) | (side << np.uint64(45)) | rows["data_offset"])
+def places(rows: Files, at: Array, layers: Array) -> Array:
+    """uint64: where the contents of the files in the rows `at` lie: a number for their layer out of
+    `layers`, by the number it has in the table, tar or side file, and offset (a tar is shorter than
+    2**45 bytes)."""
+    side = (rows["flags"][at] & IN_SIDE_FILE != 0).astype(np.uint64)
+    layer = layers.astype(np.uint64)[rows["layer"][at]]
+    return np.asarray((layer << np.uint64(46)) | (side << np.uint64(45)) | rows["data_offset"][at])

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastlayers.analysis import _kernels
 from fastlayers.analysis.changes import changes_in
 from fastlayers.analysis.comparison import (
     LEVELS,
@@ -27,7 +28,16 @@ from fastlayers.analysis.comparison import (
     entry_pairs,
     settings,
 )
-from fastlayers.analysis.files import FILE, SYMLINK, Files, counted, files, parents, places
+from fastlayers.analysis.files import (
+    FILE,
+    SYMLINK,
+    Files,
+    counted,
+    files,
+    firsts,
+    parents,
+    places,
+)
 from fastlayers.analysis.stack import Stack
 from fastlayers.analysis.waste import weigh
 from fastlayers.file_reader import table_of
@@ -38,6 +48,8 @@ if TYPE_CHECKING:
 
     from fastlayers.analysis.files import Array
     from fastlayers.image import Image
+
+    _Slices = tuple[Array, Array]  # offsets into a heap, and lengths
 
 _FOLDER = os.path.join(os.path.dirname(__file__), "page")
 _SCRIPTS = ("data", "text", "colour", "treemap", "explorer", "search", "page")
@@ -89,12 +101,13 @@ def _data(image: Image, new: Image | None) -> bytes:
     """The length of the document (4 bytes), the document as JSON, and the columns that it names,
     each at an offset that is a multiple of 8; deflated."""
     images = [image] if new is None else [image, new]
-    tree = _one_tree(image) if new is None else _both_trees(image, new)
+    shown = [files(table_of(image)) for image in images]
+    tree = _one_tree(image, *shown) if new is None else _both_trees(images, *shown)
     stacks = [Stack.of(image) for image in images]
     columns = {**tree.columns, **_hidden(stacks[-1], tree.numbers[-1])}
     document = {
-        "images": [_about(i, numbers) for i, numbers in zip(images, tree.numbers, strict=True)],
-        "layers": _layers(images, stacks, tree.numbers),
+        "images": [_about(*of) for of in zip(images, shown, tree.numbers, strict=True)],
+        "layers": _layers(images, shown, stacks, tree.numbers),
         "score": weigh(stacks[-1])[2],
         "differences": None if new is None else _values(image, new),
     }
@@ -125,19 +138,18 @@ class _Tree:
     numbers: tuple[Array, ...]
 
 
-def _one_tree(image: Image) -> _Tree:
-    rows = files(table_of(image))
+def _one_tree(image: Image, rows: Files) -> _Tree:
     numbers = np.arange(len(image.layers), dtype=np.uint32)
     columns = {**_columns(rows, numbers), "parent": parents(rows).astype(np.int32)}
-    links = rows[rows["kind"] == SYMLINK].links().tolist()
-    columns["names"], columns["links"] = _texts(rows.names().tolist()), _texts(links)
+    heap = np.frombuffer(rows.heap, dtype=np.uint8)
+    columns["names"] = _joined(heap, *_names(rows))
+    columns["links"] = _joined(heap, *_links(rows[rows["kind"] == SYMLINK]))
     return _Tree(columns, (numbers,))
 
 
-def _both_trees(old_image: Image, new_image: Image) -> _Tree:
+def _both_trees(images: Sequence[Image], old: Files, new: Files) -> _Tree:
     """The paths of both; what is told of one is told of the new image, where that has it."""
-    old, new = files(table_of(old_image)), files(table_of(new_image))
-    numbers = _numbers(old_image, new_image)
+    numbers = _numbers(*images)
     pairs, aspects = entry_pairs(old, new)
     before, after = pairs.T
     is_new = after >= 0
@@ -157,9 +169,16 @@ def _both_trees(old_image: Image, new_image: Image) -> _Tree:
     of_old, of_new = _columns(old, numbers[0]), _columns(new, numbers[1])
     columns = {name: joined(of_old[name], of_new[name]) for name in of_new}
     columns["parent"] = joined(above(old, before), above(new, after))
-    links = joined(old.links(), new.links())[columns["kind"] == SYMLINK]
-    columns["names"] = _texts(joined(old.names(), new.names()).tolist())
-    columns["links"] = _texts(links.tolist())
+    heap = np.frombuffer(b"".join((old.heap, new.heap)), dtype=np.uint8)
+
+    def texts(of_old: _Slices, of_new: _Slices) -> _Slices:
+        start = np.uint64(len(memoryview(old.heap)))
+        return joined(of_old[0], of_new[0] + start), joined(of_old[1], of_new[1])
+
+    columns["names"] = _joined(heap, *texts(_names(old), _names(new)))
+    is_link = columns["kind"] == SYMLINK
+    offset, length = texts(_links(old), _links(new))
+    columns["links"] = _joined(heap, offset[is_link], length[is_link])
     columns["aspects"] = aspects
     changes = np.where(aspects != 0, _CHANGED, _SAME)
     changes = np.where(before < 0, _ADDED, np.where(after < 0, _REMOVED, changes))
@@ -205,15 +224,20 @@ def _numbers(old: Image, new: Image) -> tuple[Array, Array]:
 
 
 def _layers(
-    images: Sequence[Image], stacks: Sequence[Stack], numbers: Sequence[Array]
+    images: Sequence[Image],
+    shown: Sequence[Files],
+    stacks: Sequence[Stack],
+    numbers: Sequence[Array],
 ) -> list[dict[str, Any]]:
     """Each layer once; bit n of `images` says that image n has it. What it changed and wastes may
     depend on the layers below and above: of a layer of both, it is told of the new image."""
     found: dict[int, dict[str, Any]] = {}
-    for bit, (image, stack, numbered) in enumerate(zip(images, stacks, numbers, strict=True)):
+    together = zip(images, shown, stacks, numbers, strict=True)
+    for bit, (image, rows, stack, numbered) in enumerate(together):
         comments = [step.comment for step in image.config.history if not step.empty_layer]
         comments += [""] * len(numbered)
-        for number, layer in zip(numbered.tolist(), changes_in(stack, image), strict=True):
+        changes = changes_in(stack, image, rows)
+        for number, layer in zip(numbered.tolist(), changes, strict=True):
             found[number] = {
                 "images": found.get(number, {"images": 0})["images"] | 1 << bit,
                 "created_by": layer.created_by,
@@ -228,8 +252,7 @@ def _layers(
     return [found[number] for number in sorted(found)]
 
 
-def _about(image: Image, numbers: Array) -> dict[str, Any]:
-    shown = files(table_of(image))
+def _about(image: Image, shown: Files, numbers: Array) -> dict[str, Any]:
     shown_bytes = int(shown["size"][counted(shown)].sum())
     return {
         "name": _name(image),
@@ -275,15 +298,33 @@ def _hidden(stack: Stack, numbers: Array) -> dict[str, Array]:
     events = stack.hidden()
     events = events[stack.rows["kind"][stack.before[events]] == FILE]
     events = events[np.lexsort((stack.layer[events], stack.path[stack.before[events]]))]
-    rows = stack.rows[stack.before[events]]
+    before = stack.before[events]
+    rows = stack.rows[before]
     again = np.ones(len(rows), dtype=bool)
-    again[np.unique(places(rows, np.arange(len(rows.layers))), return_index=True)[1]] = False
+    again[firsts(places(stack.rows, before, np.arange(len(rows.layers))))] = False
     return {
         "hidden_size": np.where(again & (rows["size"] > 0), -1, rows["size"].astype(np.float64)),
         "hidden_layer": numbers[rows["layer"]],
         "hidden_by": numbers[stack.layer[events]],
         "hidden_paths": _texts(rows.paths().tolist()),
     }
+
+
+def _names(rows: Files) -> _Slices:
+    """Where the last components of the paths lie in the heap."""
+    start = rows["name_offset"]
+    return rows["path_offset"] + start, rows["path_length"] - start
+
+
+def _links(rows: Files) -> _Slices:
+    """Where the targets of symlinks do."""
+    return rows["link_offset"], rows["link_length"]
+
+
+def _joined(heap: Array, offset: Array, length: Array) -> Array:
+    """uint8: slices of the heap, a zero byte behind each."""
+    joined: Array = _kernels.joined_texts(heap, offset, length)
+    return joined
 
 
 def _texts(texts: list[bytes]) -> Array:

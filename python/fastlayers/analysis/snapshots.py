@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastlayers.analysis.files import DIRECTORY, FILE, Files, places
+from fastlayers.analysis.files import DIRECTORY, FILE, Files, firsts, places
 from fastlayers.analysis.stack import Stack
 
 if TYPE_CHECKING:
@@ -102,13 +102,13 @@ def _sizes(rows: Files, live: Array) -> Array:
     """int64, of paths: bytes of files, those of an inode once."""
     there = np.flatnonzero(live >= 0)
     there = there[(rows["kind"][live[there]] == FILE) & (rows["size"][live[there]] > 0)]
-    found = rows[live[there]]
+    found = live[there]
     # A name that a layer gives to a file of one below it is in no group with the others: that they
     # have the same contents shows by where these lie.
-    layers = np.arange(int(found["layer"].max(initial=0)) + 1)
-    _, first = np.unique(places(found, layers), return_index=True)
+    layers = np.arange(int(rows["layer"][found].max(initial=0)) + 1)
+    first = firsts(places(rows, found, layers))
     sizes = np.zeros(len(live), dtype=np.int64)
-    sizes[there[first]] = found["size"][first]
+    sizes[there[first]] = rows["size"][found[first]]
     return sizes
 
 

@@ -17,6 +17,7 @@ from fastlayers.analysis.files import (
     FILE,
     RECORD,
     Files,
+    among,
     counted,
     files,
     places,
@@ -133,7 +134,7 @@ class Stack:
         is_file = (kinds[before] == FILE) & (rows["size"][before] > 0)
         shown = shown[kinds[shown] == FILE]
         layers = np.arange(len(rows.layers))
-        seen = np.isin(places(rows[before], layers), places(rows[shown], layers))
+        seen = among(places(rows, before, layers), places(rows, shown, layers))
         hidden: Array = found[~both & ~(is_file & seen)]
         return hidden
 

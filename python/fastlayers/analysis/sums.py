@@ -83,8 +83,8 @@ def _by_directory(part: Files, depth: int) -> list[Usage]:
 def _by_type(part: Files) -> list[Usage]:
     """Files by their suffix: ".py"; of the versions of a library ".so"; "file" if there is none."""
     is_file = part["kind"] == FILE
-    kinds, counts = np.unique(part["kind"][~is_file], return_counts=True)
-    found = [Usage(KINDS[kind], 0, int(many)) for kind, many in zip(kinds, counts, strict=True)]
+    counts = np.bincount(part["kind"][~is_file]).tolist()
+    found = [Usage(KINDS[kind], 0, many) for kind, many in enumerate(counts) if many]
     files = part[is_file]
     sizes = np.where(counted(part), part["size"], 0)[is_file]
     totals: dict[bytes, list[int]] = {}
