@@ -1,4 +1,5 @@
 #include <cstring>
+#include <tuple>
 
 #include "base/error.hpp"
 #include "bindings/bindings.hpp"
@@ -7,6 +8,7 @@
 #include "run/copy_stream.hpp"
 #include "run/launch.hpp"
 #include "run/runtime.hpp"
+#include "sys/device_filter.hpp"
 #include "sys/stream.hpp"
 #include "sys/user_namespace.hpp"
 
@@ -104,6 +106,13 @@ py::tuple prepare_for_runtime(const PyLaunchSpec& request, bool find) {
   }
   const run::Account& account = prepared.account;
   return py::make_tuple(account.uid, account.gid, account.groups, prepared.environment);
+}
+
+void restrict_devices(const std::string& group,
+                      const std::vector<std::tuple<bool, unsigned, int>>& allowed) {
+  std::vector<sys::DeviceRule> rules;
+  for (const auto& [is_block, major, minor] : allowed) rules.push_back({is_block, major, minor});
+  sys::restrict_devices(group, rules);
 }
 
 py::bytes to_bytes(const sys::FilterProgram& program) {
@@ -219,6 +228,7 @@ void register_run(py::module_& module) {
   module.def("default_filter", &default_filter, py::arg("capabilities"));
   module.def("default_profile", &default_profile, py::arg("capabilities"));
   module.def("bounding_set", &sys::bounding_set);
+  module.def("restrict_devices", &restrict_devices);
   module.def("enter_user_namespace", [](const IdRanges& uids, const IdRanges& gids) {
     sys::enter_user_namespace(to_ranges(uids), to_ranges(gids));
   });

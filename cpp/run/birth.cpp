@@ -58,7 +58,8 @@ void find_program(int root_fd, const ProcessSpec& spec, const std::string& cwd, 
   program.environment_pointers = pointers_to(program.environment);
 }
 
-// While the host's files are still there.
+// While the host's files are still there, but after all that is mounted: it may take devices that
+// the container does not get at.
 void leave_callers_groups(const ProcessSpec& spec) {
   for (const auto& group : spec.cgroups) sys::join_cgroup(group);
   if (spec.oom_score_adj) sys::set_oom_score_adj(*spec.oom_score_adj);
@@ -66,7 +67,6 @@ void leave_callers_groups(const ProcessSpec& spec) {
 
 // In the child. All it opens is closed when it returns, but for the streams.
 void prepare(const LaunchSpec& spec, Program& program) {
-  leave_callers_groups(spec);
   sys::keep_mounts_private();
   if (spec.network == Network::none) sys::raise_loopback();
   sys::clear_file_mask();
@@ -84,6 +84,7 @@ void prepare(const LaunchSpec& spec, Program& program) {
   if (spec.read_only) sys::add_mount_flags(root.get(), sys::kReadOnly, false);
   if (!spec.host_uts && !spec.hostname.empty()) sys::set_hostname(spec.hostname);
   if (!spec.domainname.empty()) sys::set_domainname(spec.domainname);
+  leave_callers_groups(spec);
   sys::pivot_into(root.get());
   const std::string cwd = enter(directory);
 

@@ -167,6 +167,55 @@ def create(container_id: str, limits: Limits) -> list[str]:
     return list(groups)
 
 
+def restrict_devices(container_id: str, allowed: Sequence[tuple[bool, int, int]]) -> str:
+    """Makes the group in which no devices can be opened but these: whether it is a block device,
+    major and minor number (-1: any). Nodes may be made of any, as with Docker."""
+    hierarchies = Hierarchies()
+    root = hierarchies.version_1.get("devices") or hierarchies.home
+    if not root:
+        raise UnsupportedError(
+            "cannot keep the host's devices from a container with CAP_SYS_ADMIN: there are no "
+            "control groups here (mount -t cgroup2 none /sys/fs/cgroup); with --privileged it is "
+            "given them"
+        )
+    group = os.path.join(root, _PARENT, container_id)
+    is_new = not os.path.isdir(group)
+    try:
+        _make(group)
+        if root == hierarchies.home:
+            _core.restrict_devices(group, list(allowed))
+        elif is_new:  # what runs in it must not be without its devices for an instant
+            _write(group, "devices.deny", "a")
+            for rule in ("c *:* m", "b *:* m"):
+                _write(group, "devices.allow", rule)
+            for is_block, major, minor in allowed:
+                number = f"{major}:{'*' if minor < 0 else minor}"
+                _write(group, "devices.allow", f"{'b' if is_block else 'c'} {number} rwm")
+    except BaseException as error:
+        if is_new:
+            remove(container_id)
+        if isinstance(error, OSError):
+            doing = "cannot keep the host's devices from the container"
+            raise host_error(doing, error) from None
+        raise
+    return group
+
+
+def bring_in(group: str, first_pid: int) -> None:
+    """Moves all processes of a container into a group."""
+    for _ in range(_ROUNDS):
+        inside = set(_words(group, "cgroup.procs"))
+        outside = [pid for pid in processes_of(first_pid) if str(pid) not in inside]
+        if not outside:
+            return
+        for pid in outside:
+            try:
+                _write(group, "cgroup.procs", str(pid))
+            except ProcessLookupError:
+                continue  # it has ended
+    raise HostError("the container's processes cannot be held together: new ones keep appearing")
+
+
 def _as_there(
     group: str, settings: list[tuple[str, str]], limits: Limits
 ) -> Iterator[tuple[str, str]]:
@@ -334,16 +383,7 @@ def freeze(container_id: str, first_pid: int) -> None:
     group = Hierarchies().freezer(container_id)
     try:
         _make(group)
-        for _ in range(_ROUNDS):
-            inside = set(_words(group, "cgroup.procs"))
-            outside = [pid for pid in processes_of(first_pid) if str(pid) not in inside]
-            if not outside:
-                break
-            for pid in outside:
-                try:
-                    _write(group, "cgroup.procs", str(pid))
-                except ProcessLookupError:
-                    continue  # it has ended
+        bring_in(group, first_pid)
         if not _set_frozen(group, True):
             raise UnsupportedError("this kernel cannot freeze a cgroup")
         deadline = time.monotonic() + _FREEZE_SECONDS

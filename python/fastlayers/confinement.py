@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Rule = tuple[list[str], int, list[tuple[int, _core.SeccompOperator, int, int]]]
 
+_SYS_ADMIN = 21  # CAP_SYS_ADMIN
 SPEC_ALLOW = 4  # SECCOMP_FILTER_FLAG_SPEC_ALLOW
 MASKED_PATHS = (
     "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
@@ -93,6 +94,16 @@ def asked(options: ContainerOptions) -> tuple[int, bool, str]:
         elif name == "seccomp":
             profile = value
     return of_container, no_new_privileges, profile
+
+
+def may_make_devices(options: ContainerOptions, *, privileged_exec: bool = False) -> bool:
+    """Whether its processes could open devices that they have made themselves, which is for
+    privileged containers. Others have no file system without `nodev`, but CAP_SYS_ADMIN mounts
+    one; of a user namespace the kernel itself takes none."""
+    if options.privileged or not (options.cap_add or privileged_exec):
+        return False
+    given = privileged_exec or asked(options)[0] >> _SYS_ADMIN & 1
+    return bool(given) and _core.in_initial_user_namespace()
 
 
 def confine(

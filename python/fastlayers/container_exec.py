@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from fastlayers import _core
-from fastlayers.confinement import confine
+from fastlayers.confinement import confine, may_make_devices
 from fastlayers.container_config import override, require_command
 from fastlayers.container_options import ContainerOptions
 from fastlayers.container_state import RUNNING
 from fastlayers.errors import ConflictError
 from fastlayers.host import host_error
-from fastlayers.launcher import fill_process
+from fastlayers.launcher import fill_process, restrict_devices
 from fastlayers.process import may_have_cgroups, start_time
 
 TYPE_CHECKING = False
@@ -48,6 +48,13 @@ def execute(
         spec.cgroups = Hierarchies().existing(container.id)
     leader = _open_leader(container)
     try:
+        if may_make_devices(container.options, privileged_exec=privileged):
+            from fastlayers import cgroup
+
+            # What it makes and mounts, others in the container would have as well.
+            group = restrict_devices(container)
+            cgroup.bring_in(group, container.state().pid)
+            spec.cgroups = [*spec.cgroups, group]
         if streams.attach:
             return _core.execute_in(spec, leader, on_started)[0]
         from fastlayers.supervisor import execute_in_background

@@ -113,6 +113,17 @@ def check_sysctls(texts: Sequence[str], network: str, ipc: str) -> tuple[str, ..
     return tuple(texts)
 
 
+# Any container has these (Docker's list): character devices, by number; -1 is any minor number.
+HARMLESS_DEVICES = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9))
+ALLOWED_DEVICES = (*HARMLESS_DEVICES, (5, 0), (5, 1), (5, 2), (136, -1))
+
+
+def allowed_devices(texts: Sequence[str]) -> list[tuple[bool, int, int]]:
+    """What a container with these devices may open: whether it is a block device, and numbers."""
+    given = [(is_block, major, minor) for _, is_block, major, minor, *_ in devices(texts)]
+    return [*((False, *number) for number in ALLOWED_DEVICES), *given]
+
+
 def parse_device(text: str) -> tuple[str, str, str]:
     """Path on the host, path in the container and access of "HOST[:CONTAINER[:rwm]]"."""
     parts = text.split(":")

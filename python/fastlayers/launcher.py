@@ -6,7 +6,7 @@ Whoever calls `run_to_end` holds the container's lock and goes on holding it.
 from __future__ import annotations
 
 from fastlayers import _core
-from fastlayers.confinement import confine
+from fastlayers.confinement import confine, may_make_devices
 from fastlayers.container_config import process_env
 from fastlayers.container_state import CREATED, EXITED, RUNNING, State
 from fastlayers.errors import FastlayersError, LaunchError
@@ -184,6 +184,14 @@ def _leave_cgroups(container: Container) -> bool:
     return out_of_memory
 
 
+def restrict_devices(container: Container) -> str:
+    """The control group in which a container's processes get at no devices but its own."""
+    from fastlayers import cgroup
+    from fastlayers.kernel_option import allowed_devices
+
+    return cgroup.restrict_devices(container.id, allowed_devices(container.options.devices))
+
+
 class _Launch:
     """One start of a container, and what its callback found out."""
 
@@ -211,6 +219,8 @@ class _Launch:
                 from fastlayers import cgroup
 
                 spec.cgroups = [*spec.cgroups, cgroup.gather(container.id)]
+            if may_make_devices(container.options) and not container.options.runtime:
+                spec.cgroups = [*spec.cgroups, restrict_devices(container)]
             network_files(container, spec)
             if container.options.runtime:
                 from fastlayers.oci_runtime import launch_with_runtime

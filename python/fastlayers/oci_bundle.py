@@ -8,7 +8,13 @@ import stat
 
 from fastlayers import capabilities, confinement
 from fastlayers.errors import InvalidError, UnsupportedError
-from fastlayers.kernel_option import devices, parse_sysctl, parse_ulimit
+from fastlayers.kernel_option import (
+    ALLOWED_DEVICES,
+    HARMLESS_DEVICES,
+    devices,
+    parse_sysctl,
+    parse_ulimit,
+)
 from fastlayers.oci import fields, seccomp
 
 TYPE_CHECKING = False
@@ -39,9 +45,6 @@ _UNLIMITED = (1 << 64) - 1
 _FILE_MASK = 0o022
 _BARE = ["nosuid", "noexec", "nodev"]
 _GENERATED = ("resolv.conf", "hosts", "hostname")
-# Any container has these (Docker's list): character devices, by number.
-_HARMLESS = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9))
-_ALLOWED = (*_HARMLESS, (5, 0), (5, 1), (5, 2), (136, None))
 # Of the host's /dev these have a file system or a meaning of their own in a container.
 _OWN_DEVICES = ("pts", "shm", "fd", "mqueue", "console", ".lxc", ".lxd-mounts")
 
@@ -251,7 +254,7 @@ def _is_harmless_device(path: str) -> bool:
     except OSError:
         return False
     number = (os.major(status.st_rdev), os.minor(status.st_rdev))
-    return stat.S_ISCHR(status.st_mode) and number in _HARMLESS
+    return stat.S_ISCHR(status.st_mode) and number in HARMLESS_DEVICES
 
 
 def _rlimits(texts: Sequence[str]) -> Iterator[Json]:
@@ -270,9 +273,9 @@ def _resources(limits: Limits, privileged: bool, given: Sequence[Json]) -> Json:
         for node in given:
             number = {key: node[key] for key in ("type", "major", "minor")}
             rules.append({"allow": True, **number, "access": "rwm"})
-        for major, minor in _ALLOWED:
+        for major, minor in ALLOWED_DEVICES:
             rule: Json = {"allow": True, "type": "c", "major": major, "access": "rwm"}
-            rules.append(rule if minor is None else {**rule, "minor": minor})
+            rules.append(rule if minor < 0 else {**rule, "minor": minor})
     resources: Json = {"devices": rules}
     memory: Json = {}
     if limits.memory:

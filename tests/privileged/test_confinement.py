@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from fastlayers import _core
+from fastlayers.cgroup import Hierarchies
+from fastlayers.errors import HostError
 from tests.command_line import PROGRAM, CommandLine
 
 pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox")]
@@ -262,3 +266,77 @@ def test_inspect_tells(shell: CommandLine) -> None:
     shell.must("create", "--name", "mighty", "--privileged", "box", "true")
     host = json.loads(shell.must("inspect", "mighty").out)[0]["HostConfig"]
     assert (host["Privileged"], host["MaskedPaths"], host["ReadonlyPaths"]) == (True, None, None)
+
+
+# Makes the device that it is given by number, and one that anybody has, where it may; opens them.
+MAKE_DEVICE = """
+mkdir -p /m && mount -t tmpfs none /m || exit 1
+mknod /m/made c $0 && mknod /m/null c 1 3 || exit 1
+(exec 3< /m/null) && echo null; (exec 3< /m/made) && echo made; (exec 3< /made) && echo given
+"""
+CONTROL = "/dev/loop-control"
+
+
+@pytest.fixture
+def number() -> str:
+    device = os.stat(CONTROL).st_rdev
+    return f"{os.major(device)} {os.minor(device)}"
+
+
+def test_who_may_mount_gets_at_no_devices_of_the_host(shell: CommandLine, number: str) -> None:
+    run = ("run", "--rm", "--cap-add")
+    make = ("box", "sh", "-c", MAKE_DEVICE, number)
+    for capability in ("SYS_ADMIN", "ALL"):
+        done = shell.call(*run, capability, *make)
+        assert done.out == "null\n", done.err
+        assert "Operation not permitted" in done.err
+    given = shell.call(*run, "SYS_ADMIN", "--device", f"{CONTROL}:/made", *make)
+    assert given.lines == ["null", "made", "given"]
+    assert shell.call("run", "--rm", "--privileged", *make).lines == ["null", "made"]
+
+
+def test_nor_who_is_executed_as_privileged(shell: CommandLine, number: str) -> None:
+    unfiltered = ("--security-opt", "seccomp=unconfined")
+    shell.must("run", "-d", "--name", "plain", *unfiltered, "box", "sleep", "1000")
+    words = ("exec", "--privileged", "plain", "sh", "-c", MAKE_DEVICE, number)
+    assert shell.call(*words).out == "null\n"
+    # Nor others that are in it already, by what has been made now.
+    assert "not permitted" in shell.call("exec", "plain", "sh", "-c", "exec 3< /m/made").err
+    pid = shell.must("inspect", "-f", "{{.State.Pid}}", "plain").out.strip()
+    assert "/fastlayers/" in Path(f"/proc/{pid}/cgroup").read_text()
+    (document,) = json.loads(shell.must("inspect", "plain").out)
+    shell.must("rm", "-f", "plain")
+    found = subprocess.run(["find", "/sys/fs/cgroup", "-name", document["Id"]], capture_output=True)
+    assert found.stdout == b""
+
+
+def test_the_filter_of_version_2(number: str) -> None:
+    root = Hierarchies().unified
+    if not root:
+        pytest.skip("control groups of version 2 are not mounted here")
+    group = Path(root, f"fastlayers-test-{os.getpid()}")
+    group.mkdir()
+    script = f"echo $$ > {group}/cgroup.procs; : < /dev/null || exit 9; : < {CONTROL}"
+
+    def refused() -> bool:
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+        assert done.returncode in (0, 2)
+        assert (done.returncode == 2) == ("Operation not permitted" in done.stderr)
+        return done.returncode == 2
+
+    try:
+        assert not refused()
+        _core.restrict_devices(str(group), [(False, 1, 3), (True, *map(int, number.split()))])
+        assert refused()
+        _core.restrict_devices(str(group), [(False, int(number.split()[0]), -1)])
+        assert refused()  # a second time nothing is changed
+    finally:
+        group.rmdir()
+    group.mkdir()
+    try:
+        _core.restrict_devices(str(group), [(False, 1, 3), (False, int(number.split()[0]), -1)])
+        assert not refused()
+    finally:
+        group.rmdir()
+    with pytest.raises(HostError, match="No such file"):
+        _core.restrict_devices(str(group), [])
