@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fastlayers import Image, Store
-from tests import engine, stack_image
+from tests import engine, package_files, stack_image
 from tests.chromium import PROGRAM, Chromium, Page
 from tests.tar_members import Member
 
@@ -275,6 +275,34 @@ def test_the_differences_of_two(store: Store, shown: Shown) -> None:
         assert page.value(pixels) != before
         page.click("#list button.change:nth-of-type(2)")
         assert "removed" in page.text("#detail") and _crumbs(page) == "/opt"
+
+
+def test_the_packages_of_two(tmp_path: Path, shown: Shown) -> None:
+    hostile = "<img src=x onerror=alert(1)></script>\u202e"
+    first = [package_files.npm("", "gone", "1.0"), package_files.pypi("changed", "1.0")]
+    second = [
+        Member(b"node_modules/.wh.gone", "file"),
+        Member(b"usr/lib/python3/.wh.changed-1.0.dist-info", "file"),
+        package_files.pypi("changed", "2.0"),
+        package_files.pypi("fresh", hostile),
+        package_files.written("var/lib/rpm/Packages", "a Berkeley DB"),
+    ]
+    root = str(tmp_path / "store")
+    old = stack_image.loaded(root, [first], "old:1")
+    new = stack_image.loaded(root, [first, second], "new:1")
+    with shown(old, new) as page:
+        assert page.texts("#tabs button")[1] == "Packages 3"
+        page.click("#tab-1")
+        assert [row.split("\n") for row in page.texts("#list .package:not(.head)")] == [
+            ["removed", "npm", "gone", "1.0"],
+            ["changed", "pypi", "changed", "1.0", "2.0"],
+            ["added", "pypi", "fresh", hostile.replace("\u202e", "\\u202e")],
+        ]
+        assert "Not read" in page.text("#list") and "/var/lib/rpm/Packages" in page.text("#list")
+        assert page.value("document.querySelectorAll('img, #list script').length") == 0
+    with shown(old, old) as page:
+        page.click("#tab-1")
+        assert page.text("#list") == "The packages of both are the same."
 
 
 def test_names_that_would_break_out(tmp_path: Path, shown: Shown) -> None:

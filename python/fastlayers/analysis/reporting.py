@@ -38,6 +38,7 @@ from fastlayers.analysis.files import (
     parents,
     places,
 )
+from fastlayers.analysis.packages import compare_packages
 from fastlayers.analysis.stack import Stack
 from fastlayers.analysis.waste import weigh
 from fastlayers.file_reader import table_of
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastlayers.analysis.files import Array
+    from fastlayers.analysis.packages import Package
     from fastlayers.image import Image
 
     _Slices = tuple[Array, Array]  # offsets into a heap, and lengths
@@ -269,11 +271,21 @@ def _about(image: Image, shown: Files, numbers: Array) -> dict[str, Any]:
 
 def _values(old: Image, new: Image) -> dict[str, Any]:
     before, after = compare_history(old, new)
+    packages, unread = compare_packages(old, new)
     return {
+        "packages": [
+            [p.change, p.type, p.name, _versions(p.old), _versions(p.new)] for p in packages
+        ],
+        "unread": [[file.path, file.reason] for file in unread],
         "config": [[v.name, _text(v.old), _text(v.new)] for v in compare_config(old, new)],
         "old_history": before,
         "new_history": after,
     }
+
+
+def _versions(copies: Sequence[Package]) -> str:
+    texts = (" ".join(filter(None, (p.version, p.architecture))) for p in copies)
+    return ", ".join(dict.fromkeys(texts))
 
 
 def _flat(name: str, value: Any, levels: int = LEVELS) -> list[tuple[str, Any]]:

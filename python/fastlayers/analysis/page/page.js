@@ -182,6 +182,17 @@ function differences(host) {
   fillList(host, entries.length, row, { heading: heading("change", "Change", ">Before", ">After", "What.aspects", "Path"), empty: "The files of both are the same." });
 }
 
+function packages(host) {
+  const { packages: rows, unread } = report.differences;
+  const row = (at) => {
+    const [word, type, name, old, now] = rows[at];
+    return el("div", { class: "row package" }, el("span", { class: word }, word), el("span", { class: "quiet" }, type),
+      ...[name, old, now].map((text) => el("span", { class: "mono", title: shown(text) }, shown(text))));
+  };
+  fillList(host, rows.length, row, { heading: heading("package", "Change", "Type", "Package", "Before", "After"), empty: "The packages of both are the same." });
+  if (unread.length) host.append(el("p", { class: "group" }, "Not read"), ...unread.map((file) => valueRow(...file)));
+}
+
 function valueRow(name, ...values) {
   return el("div", { class: `row value ${values.length > 1 ? "two" : ""}` }, el("span", { class: "quiet" }, shown(name)),
     ...values.map((value) => el("span", { class: "mono" }, value === null ? "\u2013" : shown(value))));
@@ -205,7 +216,7 @@ function settings(host) {
 }
 
 const TABS = [
-  ...(two ? [["Differences", differences, () => changed().length]] : []),
+  ...(two ? [["Differences", differences, () => changed().length], ["Packages", packages, () => report.differences.packages.length]] : []),
   ["Largest files", largestFiles, null],
   ["Largest folders", largestFolders, null],
   ["Wasted", wasted, () => column.hidden_size.length],
