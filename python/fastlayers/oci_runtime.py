@@ -87,7 +87,7 @@ def launch_with_runtime(
         try:
             return _core.launch_with_runtime(
                 spec,
-                [*keeper, "tty" if spec.tty else ""],
+                [*keeper, _terminal_size(spec) if spec.tty else ""],
                 config_text(config),
                 account.uid,
                 theirs.fileno(),
@@ -99,6 +99,16 @@ def launch_with_runtime(
             if failure:
                 raise failure[0] from None
             raise
+
+
+def _terminal_size(spec: _core.LaunchSpec) -> str:
+    """ "COLUMNSxLINES" of the caller's terminal; "0x0" if there is none."""
+    for descriptor in (spec.stdout_fd, spec.stdin_fd, spec.stderr_fd) if spec.attach else ():
+        try:
+            return "x".join(map(str, os.get_terminal_size(descriptor)))
+        except (OSError, ValueError, OverflowError):
+            continue
+    return "0x0"
 
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:

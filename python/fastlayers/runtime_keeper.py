@@ -1,21 +1,24 @@
 """The keeper of a container that an OCI runtime starts (cpp/run/runtime.hpp): a program of its own.
 
-    python -I -S runtime_keeper.py RUNTIME ID TTY
+    python -I -S runtime_keeper.py RUNTIME ID COLUMNSxLINES
 
 It is the first process of a PID namespace, in the folder of the bundle, with the container's
 standard streams as its own. The runtime makes and starts the container; its first process then is
 a child of ours, whose exit code is ours as well. What became of the start goes to descriptor 3: a
 JSON object and, if the container runs, a pidfd of its first process and its terminal, if it has
-one.
+one (no size: it is to have none).
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
+import termios
 
 _REPORT = 3
 _CONSOLE = "console"  # relative: a socket's path has 107 bytes at most
@@ -28,11 +31,11 @@ class Refused(Exception):
     """The runtime has not done it; says why."""
 
 
-def main(runtime: str, container_id: str, tty: bool) -> int:
+def main(runtime: str, container_id: str, size: str) -> int:
     report = socket.socket(fileno=_REPORT)
     report.set_inheritable(False)
     try:
-        descriptors = _start(runtime, container_id, tty)
+        descriptors = _start(runtime, container_id, size)
     except (Refused, OSError, ValueError) as error:
         report.sendall(json.dumps({"error": str(error)}).encode())
         return 1
@@ -49,19 +52,24 @@ def main(runtime: str, container_id: str, tty: bool) -> int:
             return code if code >= 0 else _SIGNAL_BASE - code
 
 
-def _start(runtime: str, container_id: str, tty: bool) -> list[int]:
+def _start(runtime: str, container_id: str, size: str) -> list[int]:
     words = [runtime, "--root", os.path.abspath("state"), "--log", os.path.abspath("runtime.log")]
     words += ["--log-format", "json"]
     options = ["--bundle", os.getcwd(), "--pid-file", os.path.abspath("pid")]
     with socket.socket(socket.AF_UNIX) as console:
-        if tty:
+        if size:
             console.bind(_CONSOLE)
             console.listen(1)
             options += ["--console-socket", _CONSOLE]
         _run([*words, "create", *options, container_id])
         descriptors = [os.pidfd_open(_pid())]
-        if tty:
+        if size:
             descriptors.append(_take_terminal(console))
+            # Before the command begins: later it would be told of a change.
+            columns, lines = map(int, size.split("x"))
+            fcntl.ioctl(
+                descriptors[-1], termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0)
+            )
     null = os.open(os.devnull, os.O_RDWR)
     _run([*words, "start", container_id], streams=null)
     for stream in (0, 1, 2):  # only the container is to hold them
@@ -110,7 +118,7 @@ def _pid() -> int:
 
 if __name__ == "__main__":
     try:
-        code = main(sys.argv[1], sys.argv[2], sys.argv[3] == "tty")
+        code = main(sys.argv[1], sys.argv[2], sys.argv[3])
     except BaseException:
         code = 1
     os._exit(code)
