@@ -16,7 +16,7 @@ import time
 from fastlayers import _core
 from fastlayers.errors import FastlayersError, HostError, UnsupportedError
 from fastlayers.host import host_error
-from fastlayers.process import processes_of
+from fastlayers.process import groups_around, own_group, processes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,26 +66,14 @@ class Hierarchies:
         if not self.unified:
             self.is_inside = False
             return
-        around, services = self._places(own_group(membership), shown)
+        own = os.path.relpath(own_group(membership), shown)
+        is_shown = own.split("/")[0] not in (".", "..")  # it is in the part that is mounted here
+        around, services = groups_around(self.unified, own if is_shown else "")
         self.home = next(filter(_is_given, around), "")
         if not self.home and _core.in_initial_user_namespace() and os.geteuid() == 0:
             self.home = self.unified  # mounted read-only, say
         self.is_inside = bool(self.home)
         self.home = self.home or next(filter(_is_given, services), "")
-
-    def _places(self, own: str, shown: str) -> tuple[Sequence[str], Sequence[str]]:
-        """The groups around this process, outermost first; and those of its user's systemd, in
-        which containers may be that were started elsewhere."""
-        steps = [step for step in os.path.relpath(own, shown).split("/") if step != "."]
-        if ".." in steps:
-            steps = []  # it is not in the part that is mounted here
-        around = [os.path.join(self.unified, *steps[:count]) for count in range(len(steps) + 1)]
-        services = [
-            os.path.join(group, f"user@{step[5:-6]}.service")
-            for group, step in zip(around[1:], steps, strict=True)
-            if step.startswith("user-") and step.endswith(".slice")
-        ]
-        return around, services
 
     def is_unified(self, controller: str) -> bool:
         """Whether a controller is in version 2."""
@@ -192,8 +180,8 @@ def restrict_devices(container_id: str, allowed: Sequence[tuple[bool, int, int]]
                 number = f"{major}:{'*' if minor < 0 else minor}"
                 _write(group, "devices.allow", f"{'b' if is_block else 'c'} {number} rwm")
     except BaseException as error:
-        if is_new:
-            remove(container_id)
+        if is_new and os.path.isdir(group):
+            _remove(group)  # the container may have others, and be running in them
         if isinstance(error, OSError):
             doing = "cannot keep the host's devices from the container"
             raise host_error(doing, error) from None
@@ -437,15 +425,6 @@ def why_no_pause() -> str:
     return f"{closed}; or {hierarchies.why_not()}" if closed and hierarchies.unified else closed
 
 
-def own_group(membership: str = "/proc/self/cgroup") -> str:
-    """The group of version 2 that this process is in, from the root: "/user.slice"; cgroups(7)."""
-    with open(membership, encoding="utf-8", errors="surrogateescape") as table:
-        for line in table:
-            if line.startswith("0::"):
-                return line[3:].rstrip("\n").removesuffix(" (deleted)")
-    return "/"
-
-
 def _is_given(group: str) -> bool:
     """Whether this process may divide a group among others."""
     files = ("", "cgroup.procs", "cgroup.subtree_control")
@@ -495,18 +474,22 @@ def was_out_of_memory(container_id: str) -> bool:
 def remove(container_id: str) -> None:
     """Removes the groups of a container that has ended."""
     for group in Hierarchies().existing(container_id):
-        deadline = time.monotonic() + _REMOVE_SECONDS
-        while True:
-            try:
-                os.rmdir(group)
-                break
-            except FileNotFoundError:
-                break
-            except OSError as error:
-                # Who was just reaped may still be on his way out.
-                if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                    raise host_error("cannot remove a cgroup", error) from None
-                time.sleep(_PAUSE_SECONDS)
+        _remove(group)
+
+
+def _remove(group: str) -> None:
+    deadline = time.monotonic() + _REMOVE_SECONDS
+    while True:
+        try:
+            os.rmdir(group)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            # Who was just reaped may still be on his way out.
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise host_error("cannot remove a cgroup", error) from None
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _make(path: str) -> None:

@@ -6,6 +6,12 @@ import os
 
 from fastlayers.host import host_error
 
+_CGROUPS = "/sys/fs/cgroup"
+# Of version 1, all in which cgroup.py makes groups.
+_HIERARCHIES = (
+    "freezer", "memory", "cpu", "cpu,cpuacct", "pids", "cpuset", "blkio", "devices",
+)  # fmt: skip
+
 
 def start_time(pid: int) -> int:
     """When a process started, in clock ticks since boot; 0 if there is no such process."""
@@ -64,22 +70,37 @@ def _pid_namespace(pid: int) -> str:
         return ""
 
 
+def own_group(membership: str = "/proc/self/cgroup") -> str:
+    """The group of version 2 that this process is in, from the root: "/user.slice"; cgroups(7)."""
+    with open(membership, encoding="utf-8", errors="surrogateescape") as table:
+        for line in table:
+            if line.startswith("0::"):
+                return line[3:].rstrip("\n").removesuffix(" (deleted)")
+    return "/"
+
+
+def groups_around(root: str, own: str) -> tuple[list[str], list[str]]:
+    """The folders of the groups around one, outermost first, where `root` is that of the first; and
+    of those of its user's systemd, in which containers may be that were started elsewhere."""
+    around, services = [root], []
+    for step in filter(None, own.split("/")):
+        around.append(os.path.join(around[-1], step))
+        if step.startswith("user-") and step.endswith(".slice"):
+            services.append(os.path.join(around[-1], f"user@{step[5:-6]}.service"))
+    return around, services
+
+
 def may_have_cgroups() -> bool:
     """Whether containers may have control groups here at all: quicker to know than where."""
-    places = ["", "unified", "freezer", "memory", "cpu", "pids", "cpuset", "cpu,cpuacct"]
+    places = [f"{_CGROUPS}/{name}" for name in _HIERARCHIES]
     try:
-        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as table:
-            own = next((line[4:].rstrip("\n") for line in table if line.startswith("0::/")), "")
+        own = own_group()
     except OSError:
-        own = ""
-    path = ""
-    for step in own.split("/") if own else ():  # those of an ordinary user: see cgroup.Hierarchies
-        path = os.path.join(path, step)
-        groups = [path]
-        if step.startswith("user-") and step.endswith(".slice"):
-            groups.append(os.path.join(path, f"user@{step[5:-6]}.service"))
-        places += [os.path.join(root, group) for group in groups for root in ("", "unified")]
-    return any(os.path.isdir(os.path.join("/sys/fs/cgroup", p, "fastlayers")) for p in places)
+        own = "/"
+    for root in (_CGROUPS, f"{_CGROUPS}/unified"):
+        around, services = groups_around(root, own)
+        places += around + services
+    return any(os.path.isdir(os.path.join(place, "fastlayers")) for place in places)
 
 
 def send_signal(pid: int, started: int, number: int) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastlayers import cgroup
+from fastlayers import cgroup, process
 from fastlayers.container_options import ContainerOptions
 from fastlayers.errors import InvalidError, UnsupportedError
 from fastlayers.limits import Limits, parse_bytes, parse_cpus
@@ -230,3 +230,18 @@ def test_where_a_user_has_groups(
     found = cgroup.Hierarchies(str(tmp_path / "mounts"), str(tmp_path / "membership"))
     assert found.home == (str(root / home) if home else "")
     assert found.is_inside == (bool(home) and "session" not in own)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["", "unified", "unified/user.slice/user-7.slice/user@7.service", "freezer", "memory", "cpu",
+     "cpu,cpuacct", "pids", "cpuset", "blkio", "devices"],
+)  # fmt: skip
+def test_wherever_there_are_groups_they_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(process, "_CGROUPS", str(tmp_path))
+    monkeypatch.setattr(process, "own_group", lambda: "/user.slice/user-7.slice/session-1.scope")
+    assert not process.may_have_cgroups()
+    (tmp_path / place / "fastlayers").mkdir(parents=True)
+    assert process.may_have_cgroups()
