@@ -48,7 +48,7 @@ def execute(
         spec.cgroups = Hierarchies().existing(container.id)
     leader = _open_leader(container)
     try:
-        if may_make_devices(container.options, privileged_exec=privileged):
+        if privileged and may_make_devices(container.options, privileged_exec=True):
             from fastlayers import cgroup
 
             # What it makes and mounts, others in the container would have as well.

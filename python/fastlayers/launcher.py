@@ -184,6 +184,21 @@ def _leave_cgroups(container: Container) -> bool:
     return out_of_memory
 
 
+def _make_cgroups(container: Container) -> list[str]:
+    """Makes the control groups that the container's processes are to join."""
+    options = container.options
+    is_ours = not options.runtime  # a runtime makes its own
+    limits, devices = is_ours and options.limits, is_ours and may_make_devices(options)
+    if not (limits or devices or options.pid == "host"):
+        return []
+    from fastlayers import cgroup
+
+    groups = cgroup.create(container.id, options.limits) if limits else []
+    groups += [cgroup.gather(container.id)] if options.pid == "host" else []
+    groups += [restrict_devices(container)] if devices else []
+    return groups
+
+
 def restrict_devices(container: Container) -> str:
     """The control group in which a container's processes get at no devices but its own."""
     from fastlayers import cgroup
@@ -211,16 +226,7 @@ class _Launch:
         with self._gc_lock:
             container.store.prepare_chain(container.diff_ids, container.manifest_digest)
             spec = make_spec()
-            if container.options.limits and not container.options.runtime:
-                from fastlayers import cgroup
-
-                spec.cgroups = cgroup.create(container.id, container.options.limits)
-            if container.options.pid == "host":
-                from fastlayers import cgroup
-
-                spec.cgroups = [*spec.cgroups, cgroup.gather(container.id)]
-            if may_make_devices(container.options) and not container.options.runtime:
-                spec.cgroups = [*spec.cgroups, restrict_devices(container)]
+            spec.cgroups = _make_cgroups(container)
             network_files(container, spec)
             if container.options.runtime:
                 from fastlayers.oci_runtime import launch_with_runtime
