@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from fastlayers.checkpoint import Checkpoint
+    from fastlayers.container_change import Changing
     from fastlayers.container_log import Piece
-    from fastlayers.freezer import Freezer
     from fastlayers.image import Image
     from fastlayers.mounted import Mounted
     from fastlayers.oci.runtime import RuntimeConfig
@@ -480,7 +480,7 @@ class Container(ContainerRecord):
         with self._changing("remove a checkpoint of", at_rest=False):
             remove_checkpoint(self, find_checkpoint(self, checkpoint), sync=True)
 
-    def _changing(self, doing: str, *, at_rest: bool = True, may_run: bool = False) -> _Changing:
+    def _changing(self, doing: str, *, at_rest: bool = True, may_run: bool = False) -> Changing:
         """A context for what changes what its upper lies on. `at_rest`: it cannot run in it, but
         with `may_run` it can have been running, and the context gives its freezer."""
         if os.path.exists(os.path.join(self.directory, "copied")):
@@ -502,7 +502,9 @@ class Container(ContainerRecord):
             from fastlayers.freezer import Freezer
 
             freezer = Freezer(None if state.paused else state.pid)
-        return _Changing(self, lock, freezer)
+        from fastlayers.container_change import Changing
+
+        return Changing(self, lock, freezer)
 
     def inspect(self) -> dict[str, Any]:
         """All about it, in the shape of `docker inspect`."""
@@ -572,50 +574,6 @@ def captured(run: Callable[[launcher.Streams], int], stdin: bytes, capture: bool
     if capture:
         return result.capture(with_descriptors, stdin)
     return result.Result(with_descriptors(0, 1, 2))
-
-
-class _Changing:
-    """Holds what keeps others from a container whose upper is frozen or replaced; takes over the
-    container's lock, if it is to be held. Gives the freezer of one that runs."""
-
-    __slots__ = ("_container", "_freezer", "_lock", "_stack", "_working")
-
-    def __init__(
-        self, container: Container, lock: FileLock | None, freezer: Freezer | None
-    ) -> None:
-        from fastlayers.frozen_upper import stack_lock
-
-        self._container = container
-        self._lock = lock
-        self._freezer = freezer
-        self._stack = stack_lock(container.directory, exclusive=True)
-        self._working = container.store.working()
-
-    def __enter__(self) -> Freezer | None:
-        from fastlayers.mounted import refuse_mounted
-
-        try:
-            self._working.__enter__()
-            try:
-                if self._lock is not None:
-                    refuse_mounted(self._container.store, self._container)
-                self._stack.acquire()
-            except BaseException:
-                self._working.__exit__()
-                raise
-        except BaseException:
-            self._release()
-            raise
-        return self._freezer
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.release()
-        self._release()
-        self._working.__exit__()
-
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
 
 
 class _Held:
