@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <thread>
 
 #include "base/error.hpp"
@@ -25,12 +26,15 @@ std::string make_mount_points(const table::Table& image, int root_fd) {
     const auto slash = path.rfind('/');
     const std::string parent = slash == std::string::npos ? "/" : path.substr(0, slash);
     const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-    const sys::Fd directory = sys::open_in_root(root_fd, parent, O_PATH | O_DIRECTORY);
+    const sys::Fd directory = sys::open_in_root(root_fd, parent, O_RDONLY | O_DIRECTORY);
+    const timespec time = sys::stat_fd(directory.get()).st_mtim;
     if (is_directory(e)) {
       sys::make_directory_at(directory.get(), name, e.mode);
     } else {
       sys::open_at(directory.get(), name, O_WRONLY | O_CREAT | O_EXCL, e.mode);
     }
+    // The directory is as it was in the image.
+    sys::set_mtime(directory.get(), time.tv_sec, static_cast<std::uint32_t>(time.tv_nsec));
     made += path;
     made += '\0';
   }
