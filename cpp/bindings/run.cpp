@@ -5,10 +5,12 @@
 #include "bindings/bindings.hpp"
 #include "bindings/launch_spec.hpp"
 #include "mount/stack_root.hpp"
+#include "run/attendant.hpp"
 #include "run/copy_stream.hpp"
 #include "run/launch.hpp"
 #include "run/runtime.hpp"
 #include "sys/device_filter.hpp"
+#include "sys/namespace.hpp"
 #include "sys/stream.hpp"
 #include "sys/user_namespace.hpp"
 
@@ -113,6 +115,16 @@ void restrict_devices(const std::string& group,
   std::vector<sys::DeviceRule> rules;
   for (const auto& [is_block, major, minor] : allowed) rules.push_back({is_block, major, minor});
   sys::restrict_devices(group, rules);
+}
+
+int spawn_attendant(const std::vector<std::string>& argv, int stdin_fd, int output_fd) {
+  const py::gil_scoped_release release;
+  return run::spawn_attendant(argv, stdin_fd, output_fd).pidfd.release();
+}
+
+int new_network() {
+  const py::gil_scoped_release release;
+  return sys::new_network().release();
 }
 
 py::bytes to_bytes(const sys::FilterProgram& program) {
@@ -267,6 +279,7 @@ void register_run(py::module_& module) {
   field(type, "sysctls", &run::LaunchSpec::sysctls);
   field(type, "hide_system", &run::LaunchSpec::hide_system);
   field(type, "hostname", &run::LaunchSpec::hostname);
+  field(type, "network_fd", &run::LaunchSpec::network_fd);
   field(type, "tty", &run::LaunchSpec::tty);
   field(type, "interactive", &run::LaunchSpec::interactive);
   field(type, "privileged", &run::LaunchSpec::privileged);
@@ -278,6 +291,9 @@ void register_run(py::module_& module) {
   field(type, "stdin_fd", &run::LaunchSpec::stdin_fd);
   field(type, "stdout_fd", &run::LaunchSpec::stdout_fd);
   field(type, "stderr_fd", &run::LaunchSpec::stderr_fd);
+  module.def("new_network", &new_network);
+  module.def("spawn_attendant", &spawn_attendant, py::arg("argv"), py::arg("stdin_fd"),
+             py::arg("output_fd"));
   module.def("launch", &launch, py::arg("spec"), py::arg("started") = nullptr);
   module.def("launch_with_runtime", &launch_with_runtime, py::arg("spec"), py::arg("keeper"),
              py::arg("config"), py::arg("uid"), py::arg("report_fd"), py::arg("receive_fd"),

@@ -69,6 +69,7 @@ void leave_callers_groups(const ProcessSpec& spec) {
 void prepare(const LaunchSpec& spec, Program& program) {
   sys::keep_mounts_private();
   if (spec.network == Network::none) sys::raise_loopback();
+  if (spec.network_fd >= 0) sys::join_network(sys::duplicate_above_stdio(spec.network_fd));
   sys::clear_file_mask();
 
   std::vector<Volume> volumes = open_volumes(spec);

@@ -13,7 +13,9 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <string>
+#include <thread>
 
 #include "base/error.hpp"
 #include "sys/fd.hpp"
@@ -61,6 +63,31 @@ void join_namespaces(const Fd& leader) {
   if (::setns(leader.get(), CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | network) == 0) return;
   if (errno == ESRCH) throw Error(ErrorKind::conflict, "the container is not running", ESRCH);
   throw_errno("join the container's namespaces");
+}
+
+Fd new_network() {
+  Fd network;
+  std::exception_ptr failure;
+  // A thread can leave the network of its process alone, and nobody sees it do so.
+  std::thread maker([&] {
+    try {
+      if (::unshare(CLONE_NEWNET) != 0) throw_errno("make a network namespace");
+      network = open("/proc/thread-self/ns/net", O_RDONLY);
+      const Fd ports = open("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY);
+      write_all(ports.get(), as_bytes("0"));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  });
+  maker.join();
+  if (failure) std::rethrow_exception(failure);
+  return network;
+}
+
+void join_network(const Fd& network) {
+  if (shares_network(network) || ::setns(network.get(), CLONE_NEWNET) == 0) return;
+  if (errno == ESRCH) throw Error(ErrorKind::conflict, "the container is not running", ESRCH);
+  throw_errno("join a network");
 }
 
 void raise_loopback() {

@@ -4,7 +4,7 @@
 `root` is always the store's root folder; digests, diff_ids and chain ids are "sha256:<hex>".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Self, final
 
 from typing_extensions import Buffer
@@ -244,6 +244,7 @@ class LaunchSpec:
     ipc: str  # "private", "none" or "host"
     sysctls: list[tuple[str, str]]
     network: str  # "host" or "none"
+    network_fd: int  # with "host": a network namespace to be joined, or a pidfd; -1 for none
     tty: bool
     interactive: bool
     privileged: bool  # all the host's devices; /sys can be written
@@ -338,6 +339,13 @@ def execute_in(
     """Runs one more process in a container: of `spec` what concerns a process counts. `leader` is a
     pidfd of the container's first process. Returns as `launch` does; ConflictError if the
     container has ended."""
+
+def new_network() -> int:
+    """The descriptor of a new network namespace, which lasts as long as it is open or joined."""
+
+def spawn_attendant(argv: Sequence[str], stdin_fd: int, output_fd: int) -> int:
+    """The pidfd of a program on the host (`argv[0]` is its path) that is killed when the calling
+    thread ends; it is the caller's to reap. Its output of both kinds goes to `output_fd`."""
 
 def launch(spec: LaunchSpec, started: Callable[[int], None] | None = None) -> tuple[int, str]:
     """Runs the container to its end; returns Docker's exit code, and why output or log are

@@ -90,7 +90,7 @@ def _config(container: Container, binds: Sequence[tuple[str, str, bool, bool]] =
                 f"container {container.name} has images mounted, which would have to stay mounted "
                 "for its bundle: run it with --runtime, or make it without"
             )
-        network_files(container, spec)
+        network_files(container)
         account = Account(*_core.prepare_for_runtime(spec, False))
     return config_text(bundle_config(container, spec, account, root=_ROOT, images=""))
 

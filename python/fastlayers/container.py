@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fastlayers.image import Image
     from fastlayers.mounted import Mounted
     from fastlayers.oci.runtime import RuntimeConfig
+    from fastlayers.port_option import Published
     from fastlayers.result import Result
     from fastlayers.store import Store
 
@@ -211,6 +212,12 @@ class Container(ContainerRecord):
         return ConflictError(
             f"container {self.name} is in use: another process is starting it or has it mounted"
         )
+
+    def ports(self) -> list[Published]:
+        """Where its ports are published; none of one that does not run."""
+        from fastlayers.port_option import Published
+
+        return [Published.parse(text) for text in self.state().ports]
 
     def logs(self) -> Iterator[Piece]:
         """What it has written so far, in pieces: when, to which stream, and the bytes. Nothing of

@@ -29,10 +29,12 @@ def merge(image: RuntimeConfig, options: ContainerOptions) -> RuntimeConfig:
     labels = {**image.labels, **options.labels}
     own_volumes = [volume for volume in options.volumes if ":" not in volume]
     volumes = dict.fromkeys((*image.volumes, *own_volumes))
+    ports = _exposed(image, options)
     values: dict[str, object] = {
         "Cmd": None if command is None else list(command),
         "Entrypoint": list(entrypoint) if entrypoint else None,
         "Env": override_env(image.env, options.env),
+        "ExposedPorts": {port: {} for port in ports} or None,
         "Labels": labels or None,
         "Volumes": {volume: {} for volume in volumes} or None,
     }
@@ -45,6 +47,17 @@ def merge(image: RuntimeConfig, options: ContainerOptions) -> RuntimeConfig:
     if options.no_healthcheck:
         values["Healthcheck"] = {"Test": ["NONE"]}
     return image.replace(values)
+
+
+def _exposed(image: RuntimeConfig, options: ContainerOptions) -> list[str]:
+    """The image's ports, those of --expose and those that are published."""
+    ports = list(image.exposed_ports)
+    if options.expose or options.publish:
+        from fastlayers.port_option import parse_expose, parse_publish
+
+        ports += [port for text in options.expose for port in parse_expose(text)]
+        ports += [one.name for text in options.publish for one in parse_publish(text)]
+    return sorted(set(ports))
 
 
 def override(

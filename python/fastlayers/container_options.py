@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fastlayers.oci.fields import Json
 
-NETWORKS = ("host", "none")
+NETWORKS = ("host", "none", "pasta")
 RUNTIMES = ("crun", "runc", "youki")
 _LONGEST_HOST_NAME = 64  # the kernel's limit
 _WHAT = "container options"
@@ -39,7 +39,12 @@ class ContainerOptions(Frozen):
     hostname     None: the container's short ID
     limits       how much of the host it may use; None: all of it
     tty          a terminal inside;  interactive: standard input stays open
-    network      "host", or "none" for a network namespace of its own with nothing in it
+    network      "host", "none" for a network namespace of its own with nothing in it, "pasta" for
+                 one from which pasta(1) leads out, or "container:NAME" for another container's;
+                 None: "pasta" if ports are to be published, else "host"
+    publish      "[ADDRESS:][PORT[-PORT]:]PORT[-PORT][/PROTOCOL]", ports of pasta's network that
+                 are reached at the host;  publish_all: also all of `expose` and of the image
+    expose       "PORT[-PORT][/PROTOCOL]", ports that the container is said to listen at
     add_hosts    "NAME:ADDRESS", more lines of /etc/hosts; the address host-gateway is the host's
     dns          addresses of name servers;  dns_search: domains ("." for none);  dns_options:
                  options of the resolver; each instead of the host's
@@ -81,6 +86,7 @@ class ContainerOptions(Frozen):
         "domainname",
         "entrypoint",
         "env",
+        "expose",
         "group_add",
         "hostname",
         "init",
@@ -95,6 +101,8 @@ class ContainerOptions(Frozen):
         "oom_score_adj",
         "pid",
         "privileged",
+        "publish",
+        "publish_all",
         "read_only",
         "runtime",
         "security_opt",
@@ -122,6 +130,9 @@ class ContainerOptions(Frozen):
     interactive: bool
     read_only: bool
     network: str
+    publish: tuple[str, ...]
+    publish_all: bool
+    expose: tuple[str, ...]
     add_hosts: tuple[str, ...]
     dns: tuple[str, ...]
     dns_search: tuple[str, ...]
@@ -167,7 +178,10 @@ class ContainerOptions(Frozen):
         tty: bool = False,
         interactive: bool = False,
         read_only: bool = False,
-        network: str = "host",
+        network: str | None = None,
+        publish: Sequence[str] = (),
+        publish_all: bool = False,
+        expose: Sequence[str] = (),
         add_hosts: Sequence[str] = (),
         dns: Sequence[str] = (),
         dns_search: Sequence[str] = (),
@@ -201,6 +215,8 @@ class ContainerOptions(Frozen):
         detached: bool = False,
     ) -> None:
         entrypoint = None if entrypoint is None else _words("entrypoint", entrypoint)
+        if network is None:
+            network = "pasta" if publish or publish_all else "host"
         self._set(
             name=None if name is None else check_name(name),
             command=None if command is None else _words("command", command),
@@ -214,6 +230,9 @@ class ContainerOptions(Frozen):
             interactive=interactive,
             read_only=read_only,
             network=_check_network(network),
+            publish=_ports("publish", publish),
+            publish_all=publish_all,
+            expose=_ports("expose", expose),
             add_hosts=_names("add_hosts", add_hosts),
             dns=_names("dns", dns),
             dns_search=_names("dns_search", dns_search),
@@ -292,6 +311,9 @@ class ContainerOptions(Frozen):
             interactive=fields.flag(document, "interactive", _WHAT),
             read_only=fields.flag(document, "read_only", _WHAT),
             network=fields.text(document, "network", _WHAT) or "host",
+            publish=fields.strings(document, "publish", _WHAT) or (),
+            publish_all=fields.flag(document, "publish_all", _WHAT),
+            expose=fields.strings(document, "expose", _WHAT) or (),
             add_hosts=fields.strings(document, "add_hosts", _WHAT) or (),
             dns=fields.strings(document, "dns", _WHAT) or (),
             dns_search=fields.strings(document, "dns_search", _WHAT) or (),
@@ -356,6 +378,17 @@ def _names(option: str, texts: Sequence[str]) -> tuple[str, ...]:
 
     check = name_service.CHECKS[option]
     return tuple(check(text) for text in _words(option, texts))
+
+
+def _ports(option: str, texts: Sequence[str]) -> tuple[str, ...]:
+    words = _words(option, texts)
+    if words:
+        from fastlayers import port_option
+
+        read = port_option.parse_expose if option == "expose" else port_option.parse_publish
+        for word in words:
+            read(word)
+    return words
 
 
 def _mounts(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -460,8 +493,12 @@ def _check_hostname(name: str) -> str:
 
 
 def _check_network(name: str) -> str:
-    if name not in NETWORKS:
-        raise UnsupportedError(f"network {name[:100]} not found: there are host and none")
+    if name == "container:":
+        raise InvalidError("Invalid network mode: invalid container format container:<name|id>")
+    if name not in NETWORKS and not name.startswith("container:"):
+        raise UnsupportedError(
+            f"network {name[:100]} not found: there are host, none, pasta and container:NAME"
+        )
     return name
 
 

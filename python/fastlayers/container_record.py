@@ -203,6 +203,11 @@ def new_record(
     made_id = new_id()
     mounts = _mounts(made_id, options, runtime)
     _check_sources(mounts)
+    settled = options.to_json()
+    if options.network not in ("host", "none"):
+        from fastlayers.container_network import check_network
+
+        check_network(image.store, settled)
     record: Json = {
         "version": 1,
         "id": made_id,
@@ -212,7 +217,7 @@ def new_record(
         "manifest": image.digest,
         "diff_ids": list(image.config.diff_ids),
         "config": runtime.to_json(),
-        "options": options.to_json(),
+        "options": settled,
         "mounted_images": [
             _mounted_image(image.store, mount.source) for mount in mounts if mount.kind == IMAGE
         ],

@@ -17,6 +17,8 @@ from fastlayers.process import may_have_cgroups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastlayers.oci.fields import Json
 
 CREATED = "created"
@@ -31,7 +33,8 @@ class State(Frozen):
     """One snapshot. `pid` is 0 unless it runs; `started` and `finished` are RFC 3339 text, "" if
     that has not happened; `error` says why it could not be started, or
     what of its output was lost; `out_of_memory` that the kernel ended a process of it for want of
-    memory. `paused`: it runs, but is held still."""
+    memory. `paused`: it runs, but is held still. `ports`: what is published, as
+    port_option.Published reads it."""
 
     __slots__ = (
         "error",
@@ -41,6 +44,7 @@ class State(Frozen):
         "paused",
         "pid",
         "pid_start",
+        "ports",
         "started",
         "status",
     )
@@ -54,6 +58,7 @@ class State(Frozen):
     error: str
     out_of_memory: bool
     paused: bool
+    ports: tuple[str, ...]
 
     def __init__(
         self,
@@ -67,6 +72,7 @@ class State(Frozen):
         error: str = "",
         out_of_memory: bool = False,
         paused: bool = False,
+        ports: Sequence[str] = (),
     ) -> None:
         self._set(
             status=status,
@@ -78,6 +84,7 @@ class State(Frozen):
             error=error,
             out_of_memory=out_of_memory,
             paused=paused,
+            ports=tuple(ports),
         )
 
     @property
@@ -96,11 +103,13 @@ class State(Frozen):
             pid_start=self.pid_start,
             started=self.started,
             paused=True,
+            ports=self.ports,
         )
 
     def to_json(self) -> Json:
         """The state as a JSON object; whether it is paused the kernel knows."""
-        return {name: getattr(self, name) for name in self.__slots__ if name != "paused"}
+        document: Json = {name: getattr(self, name) for name in self.__slots__ if name != "paused"}
+        return {**document, "ports": list(self.ports)}
 
 
 class StateFile:
@@ -164,4 +173,5 @@ def _parse(raw: bytes) -> State:
         finished=fields.text(document, "finished", "state.json"),
         error=fields.text(document, "error", "state.json"),
         out_of_memory=fields.flag(document, "out_of_memory", "state.json"),
+        ports=fields.strings(document, "ports", "state.json") or (),
     )

@@ -10,6 +10,7 @@ from fastlayers.kernel_option import parse_device, parse_sysctl, parse_ulimit
 from fastlayers.mount_option import parse_mount, tmpfs_mounts
 from fastlayers.network_file import HOSTNAME, HOSTS, RESOLV_CONF
 from fastlayers.oci.timestamp import ZERO
+from fastlayers.port_option import Published, bindings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ def inspect_container(container: Container) -> dict[str, Any]:
             **_of_kernel(options),
             "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
             "LogConfig": {"Type": "raw", "Config": {}},
-            "PortBindings": {},
+            "PortBindings": _port_bindings(options),
+            "PublishAllPorts": options.publish_all,
         },
         "GraphDriver": {
             "Data": {
@@ -168,11 +170,38 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "Labels": dict(container.labels),
         },
         "NetworkSettings": {
-            "Ports": {},
+            "Ports": _ports(container),
             "IPAddress": "",
-            "Networks": {options.network: {"IPAddress": "", "Gateway": "", "MacAddress": ""}},
+            "Networks": _networks(options),
         },
     }
+
+
+def _networks(options: ContainerOptions) -> dict[str, Any]:
+    if options.network.startswith("container:"):
+        return {}
+    return {options.network: {"IPAddress": "", "Gateway": "", "MacAddress": ""}}
+
+
+def _port_bindings(options: ContainerOptions) -> dict[str, list[dict[str, str]]]:
+    """What -p asked for, by the container's port."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for binding in bindings(options.publish, False, ()):
+        place = {"HostIp": binding.address, "HostPort": binding.host_ports}
+        found.setdefault(binding.name, []).append(place)
+    return {name: found[name] for name in sorted(found)}
+
+
+def _ports(container: Container) -> dict[str, list[dict[str, str]] | None]:
+    """What is published while it runs, and what is exposed."""
+    state, options = container.state(), container.options
+    if state.status != RUNNING or options.network != "pasta":
+        return {}
+    found: dict[str, list[dict[str, str]] | None] = dict.fromkeys(container.runtime.exposed_ports)
+    for port in map(Published.parse, state.ports):
+        place = {"HostIp": port.address, "HostPort": str(port.host_port)}
+        found[port.name] = [*(found.get(port.name) or []), place]
+    return {name: found[name] for name in sorted(found)}
 
 
 def _of_kernel(options: ContainerOptions) -> dict[str, Any]:

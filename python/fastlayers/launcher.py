@@ -59,7 +59,7 @@ def launch_spec(
     confine(spec, options)
     fill_namespaces(spec, options)
     spec.hostname = container.hostname
-    spec.network = options.network
+    spec.network = "none" if options.network == "none" else "host"
     spec.read_only = options.read_only
     spec.shm_bytes = options.shm_size or spec.shm_bytes
     mounts = container.mounts
@@ -119,13 +119,19 @@ def fill_process(
     spec.stderr_fd = streams.stderr_fd
 
 
-def network_files(container: Container, spec: _core.LaunchSpec) -> None:
-    """Writes the files that tell a container where it is, for a start by `spec`."""
+def network_files(container: Container) -> None:
+    """Writes the files that tell a container where it is."""
     options = container.options
+    if options.network.startswith("container:"):
+        from fastlayers.container_network import peer_of
+        from fastlayers.network_file import share_network_files
+
+        share_network_files(peer_of(container).directory, container.directory)
+        return
     write_network_files(
         container.directory,
         container.hostname,
-        spec.network,
+        options.network,
         add_hosts=options.add_hosts,
         dns=options.dns,
         dns_search=options.dns_search,
@@ -210,24 +216,40 @@ def restrict_devices(container: Container) -> str:
 class _Launch:
     """One start of a container, and what its callback found out."""
 
-    __slots__ = ("_container", "_gc_lock", "_on_started", "failure", "started")
+    __slots__ = ("_container", "_gc_lock", "_on_started", "_ports", "failure", "started")
 
     def __init__(self, container: Container, on_started: Callable[[int], None] | None) -> None:
         self._container = container
         self._on_started = on_started
         # What is derived of the layers must not be collected between building and mounting it.
         self._gc_lock = container.store.gc_lock(exclusive=False)
+        self._ports: tuple[str, ...] = ()
         self.started = ""
         self.failure: Exception | None = None
 
     def run(self, make_spec: Callable[[], _core.LaunchSpec]) -> tuple[int, str]:
+        if self._container.options.network in ("host", "none"):
+            return self._run(make_spec)
+        from fastlayers.container_network import ContainerNetwork
+
+        network = ContainerNetwork(self._container)
+        self._ports = network.ports
+        try:
+            return self._run(make_spec, network.fd)
+        finally:
+            network.close()
+
+    def _run(
+        self, make_spec: Callable[[], _core.LaunchSpec], network_fd: int = -1
+    ) -> tuple[int, str]:
         container = self._container
         refuse_mounted(container.store, container)
         with self._gc_lock:
             container.store.prepare_chain(container.diff_ids, container.manifest_digest)
             spec = make_spec()
             spec.cgroups = _make_cgroups(container)
-            network_files(container, spec)
+            network_files(container)
+            spec.network_fd = network_fd
             if container.options.runtime:
                 from fastlayers.oci_runtime import launch_with_runtime
 
@@ -239,7 +261,13 @@ class _Launch:
         self.started = timestamp.now()
         try:
             self._container.state_file.write(
-                State(RUNNING, pid=pid, pid_start=start_time(pid), started=self.started)
+                State(
+                    RUNNING,
+                    pid=pid,
+                    pid_start=start_time(pid),
+                    started=self.started,
+                    ports=self._ports,
+                )
             )
             if self._on_started is not None:
                 self._on_started(pid)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from fastlayers.errors import InvalidError
-from fastlayers.host import read_file, write_file
+from fastlayers.host import host_error, read_file, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ def _more_hosts(add_hosts: Sequence[str], network: str) -> bytes:
 
     lines = []
     for name, address in map(parse_host, add_hosts):
+        if address == GATEWAY and network == "pasta":
+            from fastlayers.pasta import host_address
+
+            address = host_address()
         if address == GATEWAY and network != "host":
             raise InvalidError(f"{name}:{GATEWAY}: the host is not reached from network {network}")
         # With its network, the way to the host leads nowhere else.
@@ -104,11 +108,37 @@ def _values(text: bytes, keyword: str) -> list[str]:
     return ([words[1:] for words in lines if words and words[0] == keyword] or [[]])[-1]
 
 
+def share_network_files(source: str, directory: str) -> None:
+    """Gives a container the very files of another, by their directories."""
+    for name in (HOSTNAME, HOSTS, RESOLV_CONF):
+        new = os.path.join(directory, f".{name}.new")
+        try:
+            os.link(os.path.join(source, name), new)
+            os.replace(new, os.path.join(directory, name))
+        except OSError as error:
+            raise host_error(f"cannot share /etc/{name} of another container", error) from None
+
+
+def needs_forwarding() -> bool:
+    """Whether a name server of the host listens where only the host's processes reach it."""
+    return any(map(_is_loopback, _name_servers(_resolv_conf("none"))))
+
+
 def _resolv_conf(network: str) -> bytes:
     text = _read(os.path.join(_HOST_FILES, "resolv.conf"))
     if network != "host" and _name_servers(text) == [_STUB]:
-        return _read(_RESOLVED) or text
+        text = _read(_RESOLVED) or text
+    servers = _name_servers(text)
+    if network == "pasta" and any(map(_is_loopback, servers)):
+        from fastlayers.pasta import NAME_SERVER
+
+        others = [server for server in servers if not _is_loopback(server)]
+        return _changed(text, [NAME_SERVER, *others], (), ())
     return text
+
+
+def _is_loopback(server: str) -> bool:
+    return server.startswith("127.") or server == "::1"
 
 
 def _name_servers(text: bytes) -> list[str]:

@@ -33,11 +33,11 @@ VERSION = "1.1.0"
 _OPTIONS = frozenset(
     (
         "add_hosts", "annotations", "auto_remove", "cap_add", "cap_drop", "command", "detached",
-        "devices", "dns", "dns_options", "dns_search", "domainname", "entrypoint", "env",
+        "devices", "dns", "dns_options", "dns_search", "domainname", "entrypoint", "env", "expose",
         "group_add", "hostname", "interactive", "ipc", "labels", "limits", "mounts", "name",
-        "network", "no_healthcheck", "oom_score_adj", "privileged", "read_only", "runtime",
-        "security_opt", "shm_size", "stop_signal", "stop_timeout", "sysctls", "tmpfs", "tty",
-        "ulimits", "user", "uts", "volumes", "workdir",
+        "network", "no_healthcheck", "oom_score_adj", "privileged", "publish", "publish_all",
+        "read_only", "runtime", "security_opt", "shm_size", "stop_signal", "stop_timeout",
+        "sysctls", "tmpfs", "tty", "ulimits", "user", "uts", "volumes", "workdir",
     )
 )  # fmt: skip
 _PERIOD_US = 100_000

@@ -88,7 +88,7 @@ def test_an_env_file_that_is_not_there() -> None:
         ),
         (("-l", ""), 'invalid argument "" for "-l, --label" flag: invalid label \'\': empty name'),
         (("--gpus", "1g"), "unknown flag: --gpus"),
-        (("-p", "80:80"), "unknown shorthand flag: 'p' in -p"),
+        (("-X", "80:80"), "unknown shorthand flag: 'X' in -X"),
     ],
 )
 def test_flags_that_make_no_sense(argv: tuple[str, ...], complaint: str) -> None:

@@ -36,7 +36,6 @@ REASONS = {
     "docker exec -u nobodyhere web id": _STDERR,
     "docker inspect --format '{{json .HostConfig.MaskedPaths}} {{json .HostConfig.ReadonlyPaths}}' "
     "web": "the longer list of Docker 28",
-    "docker port web": "no ports are published yet",
     "docker rename site site": "said once; docker's client says after it that it could not",
     "docker rename nosuch x": "said once; docker's client says after it that it could not",
     "docker rm site": _NEWER,

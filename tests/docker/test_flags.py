@@ -32,8 +32,7 @@ def test_a_flag_is_refused_by_name(
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["run", "-p", "80:80", "image"], "--publish is not supported: networks are"),
-        (["create", "-P", "image"], "--publish-all is not supported: networks are"),
+        (["run", "-a", "stdin", "image"], "--attach is not supported: all streams are"),
         (["run", "--gpu", "image"], "unknown flag: --gpu\n"),
         (["run", "-X", "image"], "unknown shorthand flag: 'X' in -X\n"),
         (["exec", "--publish", "80", "box"], "unknown flag: --publish\n"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-_PORTS = "networks are the host's or none, so no port is published: use --network host"
 _WINDOWS = "it is for containers of Windows"
-_ADDRESS = "a container has the host's network or none, and no address of its own"
+_ADDRESS = "containers have no network in common, and no address that others reach"
 _RATE = "only whole control groups are limited, not single disks"
 _HEALTH = "nothing runs besides the container that could ask it: use exec"
 _LOG = "the log is a file of the container's; `logs` reads it"
@@ -27,7 +26,6 @@ REASONS = {
     "device-write-bps": _RATE,
     "device-write-iops": _RATE,
     "disable-content-trust": "signatures are not looked at",
-    "expose": _PORTS,
     "gpus": "give the devices by --device, and the driver's files by -v",
     "health-cmd": _HEALTH,
     "health-interval": _HEALTH,
@@ -48,8 +46,6 @@ REASONS = {
     "mac-address": _ADDRESS,
     "memory-swappiness": "control groups of version 2 have no such setting",
     "network-alias": _ADDRESS,
-    "publish": _PORTS,
-    "publish-all": _PORTS,
     "restart": "nothing stays behind that could start it again: let systemd do it",
     "sig-proxy": "signals always go to the container",
     "storage-opt": "the store's file system bounds what a container writes",
@@ -58,7 +54,7 @@ REASONS = {
     "volume-driver": "volumes are folders of the store",
     "volumes-from": "name the volumes: -v NAME:PATH",
 }
-_SHORT = {"a": "attach", "p": "publish", "P": "publish-all"}
+_SHORT = {"a": "attach"}
 _OF_EXEC = ("detach-keys",)
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.obtain import image_to_run
-from fastlayers.cli.options import CidFile, check_pull_policy, container_options, flags_with
+from fastlayers.cli.options import (
+    CidFile,
+    check_pull_policy,
+    container_options,
+    flags_with,
+    warn_of,
+)
 
 COMMAND = Command(
     "[OPTIONS] IMAGE [COMMAND] [ARG...]",
@@ -23,5 +29,6 @@ def run(call: Call) -> int:
         image = image_to_run(call, call.args[0])
         container = call.store.create_container(image, options, image_name=call.args[0])
         cid_file.write(container.id)
+    warn_of(options)
     print(container.id)
     return 0

@@ -123,6 +123,7 @@ FLAGS = (
     Flag("domainname", "", "string", "Container NIS domain name"),
     Flag("entrypoint", "", "string", "Overwrite the default ENTRYPOINT of the image"),
     *ENV_FLAGS,
+    Flag("expose", "", "list", "Expose a port or a range of ports"),
     Flag("group-add", "", "list", "Add additional groups to join"),
     Flag("hostname", "h", "string", "Container host name"),
     Flag(
@@ -154,7 +155,13 @@ FLAGS = (
         check=_checked("mount_option", "read_fields"),
     ),
     Flag("name", "", "string", "Assign a name to the container"),
-    Flag("network", "", "string", 'Network of the container ("host", "none")', default="host"),
+    Flag(
+        "network",
+        "",
+        "string",
+        'Network of the container ("host", "none", "pasta", "container:NAME")',
+        default="host",
+    ),
     Flag("no-healthcheck", "", "bool", "Disable any container-specified HEALTHCHECK"),
     Flag("oom-kill-disable", "", "bool", "Disable OOM Killer"),
     Flag("oom-score-adj", "", "int", "Tune host's OOM preferences (-1000 to 1000)", default=0),
@@ -162,6 +169,8 @@ FLAGS = (
     Flag("pids-limit", "", "int", "Tune container pids limit (set -1 for unlimited)", default=0),
     Flag("platform", "", "string", "Platform of the image, if there are several"),
     Flag("privileged", "", "bool", "Give extended privileges to this container"),
+    Flag("publish", "p", "list", "Publish a container's port(s) to the host"),
+    Flag("publish-all", "P", "bool", "Publish all exposed ports to random ports"),
     Flag(
         "pull",
         "",
@@ -228,7 +237,10 @@ def container_options(call: Call, *, detached: bool = False) -> ContainerOptions
         tty=flags.enabled("tty"),
         interactive=flags.enabled("interactive"),
         read_only=flags.enabled("read-only"),
-        network=flags.text("network"),
+        network=flags.text("network") if flags.given("network") else None,
+        publish=_ports(flags.all("publish"), "parse_publish"),
+        publish_all=flags.enabled("publish-all"),
+        expose=_ports(flags.all("expose"), "parse_expose"),
         add_hosts=flags.all("add-host"),
         dns=flags.all("dns"),
         dns_search=flags.all("dns-search"),
@@ -261,6 +273,24 @@ def container_options(call: Call, *, detached: bool = False) -> ContainerOptions
         no_healthcheck=flags.enabled("no-healthcheck"),
         detached=detached,
     )
+
+
+def warn_of(options: ContainerOptions) -> None:
+    """Says what of the options has no effect."""
+    if options.network == "host" and options.publish:
+        import sys
+
+        text = "WARNING: Published ports are discarded when using host network mode"
+        print(text, file=sys.stderr, flush=True)
+
+
+def _ports(texts: list[str], reader: str) -> list[str]:
+    check = _checked("port_option", reader)
+    for text in texts:
+        complaint = check(text)
+        if complaint:
+            raise VerbError(complaint)
+    return texts
 
 
 def _limits(call: Call) -> Limits:

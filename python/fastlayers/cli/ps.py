@@ -157,6 +157,7 @@ def _row(store: Store, container: Container, *, full: bool, with_size: bool) -> 
     command = _command_line(container)
     labels = container.labels
     mounts = list(_mounts(container, full=full))
+    network = container.options.network
     return {
         "Command": _quote(command if full else human.shorten(command, _COMMAND_WIDTH)),
         "CreatedAt": moment.listed(_created(container)),
@@ -167,14 +168,23 @@ def _row(store: Store, container: Container, *, full: bool, with_size: bool) -> 
         "LocalVolumes": str(sum(not mount.startswith("/") for mount in mounts)),
         "Mounts": ",".join(mounts),
         "Names": container.name,
-        "Networks": container.options.network,
+        "Networks": "" if network.startswith("container:") else network,
         "Platform": None,  # as in Docker without containerd's image store
-        "Ports": "",
+        "Ports": _ports(container, state),
         "RunningFor": moment.since(_created(container)),
         "Size": _size(store, container) if with_size else "0B",
         "State": state.word,
         "Status": _status(state),
     }
+
+
+def _ports(container: Container, state: State) -> str:
+    """Of a network that ports can be published of."""
+    if state.status != "running" or container.options.network != "pasta":
+        return ""
+    from fastlayers.port_option import Published, shown
+
+    return shown(map(Published.parse, state.ports), container.runtime.exposed_ports)
 
 
 def _command_line(container: Container) -> str:

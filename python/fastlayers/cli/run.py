@@ -11,7 +11,13 @@ import sys
 from fastlayers.cli.command import Call, Command, CommandError, VerbError
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.obtain import image_to_run
-from fastlayers.cli.options import CidFile, check_pull_policy, container_options, flags_with
+from fastlayers.cli.options import (
+    CidFile,
+    check_pull_policy,
+    container_options,
+    flags_with,
+    warn_of,
+)
 from fastlayers.errors import FastlayersError, LaunchError
 
 COMMAND = Command(
@@ -58,6 +64,7 @@ def _run(call: Call, detached: bool) -> int:
         image = image_to_run(call, call.args[0])
         container = call.store.create_container(image, options, image_name=call.args[0], sync=False)
         cid_file.write(container.id)
+    warn_of(options)
     try:
         code = container.start(attach=not detached, interactive=options.interactive)
     except KeyboardInterrupt:
