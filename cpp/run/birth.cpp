@@ -103,7 +103,9 @@ void prepare_joining(const ProcessSpec& spec, const sys::Fd& leader, Program& pr
   if (!directory) {
     const int error = errno;
     throw Error(error == ENOENT ? ErrorKind::command_not_found : ErrorKind::not_executable,
-                "chdir to cwd (\"" + path + "\") failed: " + std::generic_category().message(error),
+                "chdir to cwd (\"" + path + "\") failed: " +
+                    (error == ENOENT ? "no such file or directory"
+                                     : std::generic_category().message(error)),
                 error);
   }
   program.account = find_account_in_root(root.get(), spec.user, spec.groups);

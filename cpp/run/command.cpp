@@ -68,7 +68,8 @@ Command find_by_path(int root_fd, const std::string& name, const std::string& di
   const std::string path = name.front() == '/' ? name : directory + "/" + name;
   switch (look_at(root_fd, path)) {
     case Found::nothing:
-      throw Error(ErrorKind::command_not_found, quoted(name) + "no such file or directory", ENOENT);
+      throw Error(ErrorKind::command_not_found,
+                  quoted(name) + "stat " + path + ": no such file or directory", ENOENT);
     case Found::directory:
       throw Error(ErrorKind::not_executable, quoted(name) + "is a directory", EISDIR);
     case Found::not_executable:

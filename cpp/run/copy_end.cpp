@@ -117,6 +117,9 @@ CopyTarget resolve_target(const CopyEnd& end, bool source_is_directory) {
     const Split place = split(clean);
     auto parent = sys::try_open_in_root(end.root_fd, place.directory, kDirectory);
     if (!parent) {
+      if (errno == ENOTDIR && end.container.empty()) {
+        throw Error(ErrorKind::invalid, "stat " + clean + ": not a directory", ENOTDIR);
+      }
       if (!end.container.empty()) throw_missing(end, place.directory, errno);
       throw Error(ErrorKind::not_found,
                   "invalid output path: directory \"" + place.directory + "\" does not exist");

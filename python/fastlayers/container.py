@@ -257,9 +257,9 @@ class Container(ContainerRecord):
 
         state = self.state()
         if state.paused:
-            raise ConflictError(f"Container {self.id} is already paused")
+            raise ConflictError(f"container {self.id} is already paused")
         if state.status != RUNNING:
-            raise ConflictError(f"Container {self.id} is not running")
+            raise ConflictError(f"container {self.id} is not running")
         cgroup.freeze(self.id, state.pid)
 
     def unpause(self) -> None:
@@ -539,7 +539,7 @@ class Container(ContainerRecord):
         if lock is None and self.state().status == RUNNING:
             if not force:
                 raise ConflictError(
-                    f'cannot remove container "/{self.name}": container is running: '
+                    f'cannot remove container "{self.name}": container is running: '
                     "stop the container before removing or force remove"
                 )
             self._kill_and_wait()

@@ -76,13 +76,17 @@ class Mount(Frozen):
         parts = text.split(":")
         if len(parts) > 3 or not all(parts):
             raise InvalidError(f"invalid volume specification: '{text[:200]}'")
-        what = f"invalid volume specification: '{text[:200]}'"
+        kind = BIND if len(parts) > 1 and parts[0].startswith("/") else VOLUME
+        what = (
+            f"invalid volume specification: '{text[:200]}': "
+            f'invalid mount config for type "{kind}"'
+        )
         if len(parts) == 1:
             return cls(ANONYMOUS, "", check_target(parts[0], what))
         source, target = parts[0], check_target(parts[1], what)
         options = parts[2].split(",") if len(parts) == 3 else []
         read_only, copies = _read_options(text, options)
-        if source.startswith("/"):
+        if kind == BIND:
             return cls(BIND, posixpath.normpath(source), target, read_only=read_only, copy_up=False)
         return cls(VOLUME, check_volume_name(source), target, read_only=read_only, copy_up=copies)
 

@@ -247,6 +247,18 @@ class Image(Frozen):
         """Bytes of the files in all its layers."""
         return sum(layer.content_size for layer in self.layers)
 
+    @property
+    def content_size(self) -> int:
+        """Bytes of its blobs as they are distributed: manifest, config and layers."""
+        blobs = (self.manifest.config, *self.manifest.layers)
+        return self.descriptor.size + sum(blob.size for blob in blobs)
+
+    def disk_usage(self) -> int:
+        """Bytes that it takes in the store, those that other images share included."""
+        from fastlayers.usage import image_usage
+
+        return image_usage(self)
+
     def history(self) -> list[HistoryStep]:
         """How it came about, newest step first."""
         from fastlayers.oci.history import steps

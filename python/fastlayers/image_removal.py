@@ -93,7 +93,7 @@ class Removal:
         name = self._named()
         if not self._force and self._is_single() and self._users:
             raise ConflictError(
-                f'conflict: unable to remove repository reference "{self._text}" (must force) - '
+                f"conflict: unable to delete {self._text} (must be forced) - "
                 f"container {self._users[0].short_id} is using its referenced image "
                 f"{self._image.short_id}"
             )
@@ -133,6 +133,8 @@ class Removal:
         self.actions.append(f"Untagged: {familiar(name)}")
 
     def _remove_all(self) -> None:
+        if not self._references() and not self.actions:  # it never had one
+            self.actions.append(f"Untagged: {self._image.id}")
         for name in self._references():
             self._drop(name)
         self._entries = []

@@ -116,9 +116,7 @@ def parse_mount(text: str) -> Mount:
         return Mount(BIND, source, target, read_only=read_only, copy_up=False, must_exist=True)
     copies = not fields.get("volume-nocopy")
     if not source:
-        if read_only:
-            raise InvalidError(f"{what}: must not set ReadOnly mode when using anonymous volumes")
-        return Mount(ANONYMOUS, "", target, copy_up=copies)
+        return Mount(ANONYMOUS, "", target, read_only=read_only, copy_up=copies)
     name = check_volume_name(source)
     return Mount(VOLUME, name, target, read_only=read_only, copy_up=copies)
 

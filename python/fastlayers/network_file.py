@@ -93,10 +93,9 @@ def _changed(
     """A resolv.conf with other name servers, domains or options, in Docker's order."""
     search = list(dns_search) or _values(text, "search") or _values(text, "domain")
     options = [option for option in dns_options if option] or _values(text, "options")
-    lines = []
+    lines = [f"nameserver {server}" for server in dns or _name_servers(text)]
     if search and "." not in search:
         lines.append(f"search {' '.join(search)}")
-    lines += [f"nameserver {server}" for server in dns or _name_servers(text)]
     if options:
         lines.append(f"options {' '.join(options)}")
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")

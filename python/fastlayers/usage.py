@@ -9,6 +9,7 @@ from fastlayers.container_mount import VOLUME
 from fastlayers.errors import FastlayersError
 from fastlayers.garbage import Live
 from fastlayers.host import list_directory
+from fastlayers.oci.digest import chain_ids, hex_of
 from fastlayers.oci.frozen import Frozen
 from fastlayers.volume_store import volumes
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastlayers.container import Container
+    from fastlayers.image import Image
     from fastlayers.store import Store
 
 _BLOCK_BYTES = 512
@@ -129,6 +131,22 @@ def _content(path: str) -> int:
         return _core.upper_size(path)
     except FastlayersError:  # removed meanwhile
         return 0
+
+
+def image_usage(image: Image) -> int:
+    """Bytes on the disk of what an image needs, whoever shares it: its blobs, the tables and
+    indexes made of them, and unpacked trees, of which the files' contents are counted."""
+    root, manifest = image.store.root, image.manifest
+    blobs = {image.descriptor.digest, manifest.config.digest}
+    blobs.update(layer.digest for layer in manifest.layers)
+    total = sum(allocated(os.path.join(root, "blobs", "sha256", hex_of(blob))) for blob in blobs)
+    made = [("layers", layer.diff_id, layer.content_size) for layer in image.layers]
+    made += [("chains", chain, image.size) for chain in chain_ids(image.config.diff_ids)[-1:]]
+    for folder, digest, unpacked in made:
+        directory = os.path.join(root, folder, hex_of(digest))
+        for name in list_directory(directory):
+            total += unpacked if name == "tree" else allocated(os.path.join(directory, name))
+    return total
 
 
 def allocated(path: str) -> int:

@@ -73,13 +73,13 @@ def test_what_is_not_there_is_said_after_what_is(capsys: pytest.CaptureFixture[s
     assert inspect("nope", "box") == 1
     captured = capsys.readouterr()
     assert json.loads(captured.out) == [CONTAINER]
-    assert captured.err == "Error: No such object: nope\n"
+    assert captured.err == "error: no such object: nope\n"
     assert inspect("nope", path="image inspect") == 1
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("[]\n", "Error: No such image: nope:latest\n")
     assert inspect("-f", "{{.Name}}", "nope", "box") == 1
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("/box\n", "Error: No such object: nope\n")
+    assert (captured.out, captured.err) == ("/box\n", "error: no such object: nope\n")
 
 
 def test_templates_see_empty_lists_and_maps(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,8 @@ def image(letter: str, tags: tuple[str, ...], seconds: float, size: int, **more:
         labels=fields["labels"],
         created=ago(seconds),
         size=size,
+        content_size=size // 2,
+        disk_usage=lambda: size * 2,
         config=SimpleNamespace(diff_ids=fields["diff_ids"]),
         history=lambda: fields["history"],
     )
@@ -47,6 +49,7 @@ def container(letter: str, name: str, image_id: str, command: tuple[str, ...], *
         short_id=letter * 12,
         name=name,
         image_id=image_id,
+        image_ids={image_id},
         image_name=state.pop("image_name", "ubuntu"),
         created=ago(state.pop("age", 5000)),
         path=command[0],
@@ -114,11 +117,36 @@ UBUNTU = image(
 APP = image("b", ("app:v1",), 5, 1_234_567_890, diff_ids=("one", "two"))
 LOST = image("c", (), 100000, 0)
 PULLED = image("e", (), 100000, 999, repo_digests=("zz@sha256:" + "4" * 64,))
-IMAGES = FakeStore((APP, LOST, PULLED, UBUNTU))
+RUNNING = container("d", "user", UBUNTU.id, ("sh",), status="running")
+IMAGES = FakeStore((APP, LOST, PULLED, UBUNTU), (RUNNING,))
 
 
 def test_images(capsys: pytest.CaptureFixture[str]) -> None:
     assert play(IMAGES, "images") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "IMAGE           ID             DISK USAGE   CONTENT SIZE   EXTRA",
+        "app:v1          bbbbbbbbbbbb       2.47GB          617MB        ",
+        "ubuntu:24.04    aaaaaaaaaaaa        252MB           63MB   U    ",
+        "ubuntu:latest   aaaaaaaaaaaa        252MB           63MB   U    ",
+    ]
+    assert play(IMAGES, "images", "-a") == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "app:v1          bbbbbbbbbbbb       2.47GB          617MB        ",
+        "ubuntu:24.04    aaaaaaaaaaaa        252MB           63MB   U    ",
+        "ubuntu:latest   aaaaaaaaaaaa        252MB           63MB   U    ",
+        "<untagged>      cccccccccccc           0B             0B        ",
+        "<untagged>      eeeeeeeeeeee          2kB           499B        ",
+    ]
+    assert play(IMAGES, "images", "ubuntu:24.04") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert play(IMAGES, "images", "ls") == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err.endswith(' "ls": did you mean "fastlayers image ls"?\n')
+
+
+def test_a_table_of_images(capsys: pytest.CaptureFixture[str]) -> None:
+    assert play(IMAGES, "images", "-a", "--format", "table") == 0
     assert capsys.readouterr().out.splitlines() == [
         "REPOSITORY   TAG       IMAGE ID       CREATED         SIZE",
         "app          v1        bbbbbbbbbbbb   5 seconds ago   1.23GB",
@@ -142,7 +170,8 @@ def test_images(capsys: pytest.CaptureFixture[str]) -> None:
         (("--filter", "label=org"), ["ubuntu:latest", "ubuntu:24.04"]),
         (("--filter", "label=org=debian"), []),
         (("--filter", "reference=app", "-f", "reference=*:24*"), ["app:v1", "ubuntu:24.04"]),
-        (("--filter", "since=ubuntu"), ["app:v1", "<none>:<none>", "zz:<none>"]),
+        (("--filter", "since=ubuntu"), ["app:v1"]),
+        (("-a", "--filter", "since=ubuntu"), ["app:v1", "<none>:<none>", "zz:<none>"]),
         (("--filter", "before=app", "-f", "dangling=0"), ["ubuntu:latest", "ubuntu:24.04"]),
     ],
 )

@@ -69,14 +69,14 @@ def test_env_files_that_make_no_sense(content: bytes, complaint: str, tmp_path: 
     file.write_bytes(content)
     with pytest.raises(VerbError) as error:
         options("--env-file", str(file), "ubuntu")
-    assert str(error.value) == f"invalid env file ({file}): {complaint}"
+    assert str(error.value) == f"--env-file: invalid env file ({file}): {complaint}"
     assert error.value.exit_code == 125
 
 
 def test_an_env_file_that_is_not_there() -> None:
     with pytest.raises(VerbError) as error:
         options("--env-file", "/nope", "ubuntu")
-    assert str(error.value) == "open /nope: no such file or directory"
+    assert str(error.value) == "--env-file: open /nope: no such file or directory"
 
 
 @pytest.mark.parametrize(

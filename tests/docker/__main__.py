@@ -1,7 +1,7 @@
 """python -m tests.docker [--recorded] [--user NAME] [--record]: plays the script with both.
 
 Prints every difference, with its reason if it has one, and the count; ends with 1 if one has none.
-Docker is started for it (docker.io), or its recorded answers are taken with --recorded. --user is
+The dockerd on PATH is started for it, or its recorded answers are taken with --recorded. --user is
 whom fastlayers runs as. --record keeps both's answers for the tests, which needs a reason for each
 difference; with --recorded it keeps docker's and replaces those of fastlayers.
 """

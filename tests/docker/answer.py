@@ -14,9 +14,11 @@ _RULES = tuple(
         # There is no daemon whose response it could be.
         (r"^docker: Error response from daemon: ", "docker: "),
         (r"^Error response from daemon: ", "Error: "),
+        (r"Error response from daemon: ", ""),
         # What runc and its shim say on the way to the reason, and after it.
-        (r"(failed to create (shim )?task( for container)?: )?OCI runtime (create|exec) failed: "
-         r"(runc create|exec) failed: unable to start container process: ", ""),
+        (r"(failed to create (shim )?task( for container)?: )*OCI runtime (create|exec) failed: "
+         r"(runc create|exec) failed: unable to start container process: "
+         r"(error during container init: )?", ""),
         (r": unknown\r?$", ""),
         (r"\b(sha256:)?[0-9a-f]{64}\b", "<id>"),
         (r"\b[0-9a-f]{12}\b", "<id>"),

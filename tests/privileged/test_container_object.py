@@ -298,7 +298,7 @@ def test_volumes_are_not_committed(image: Image, tmp_path: Path) -> None:
 def test_an_image_in_use_is_not_removed(image: Image) -> None:
     store = image.store
     box = image.create()
-    with pytest.raises(ConflictError, match=r'remove repository reference "box" \(must force\)'):
+    with pytest.raises(ConflictError, match=r"unable to delete box \(must be forced\)"):
         store.remove_image("box")
     with pytest.raises(ConflictError, match="is being used by stopped container"):
         store.remove_image(image.id)

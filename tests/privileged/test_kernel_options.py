@@ -200,7 +200,7 @@ def test_the_stop_signal_and_its_timeout(shell: CommandLine) -> None:
     shell.must("stop", "-s", "KILL", "-t", "60", "t-box")
     shell.must("rm", "t-box")
     wrong = shell.fails(125, "run", "--stop-signal", "NOPE", "box", "true")
-    assert "Invalid signal: NOPE" in wrong.err
+    assert "invalid signal: NOPE" in wrong.err
 
 
 def test_more_limits_and_what_this_host_does_not_have(shell: CommandLine) -> None:

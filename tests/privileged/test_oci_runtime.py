@@ -130,7 +130,7 @@ def test_standard_streams_that_are_closed(box: CommandLine, runtime: str) -> Non
     ("words", "code", "says"),
     [
         (["nosuch"], 127, 'exec: "nosuch": executable file not found in $PATH'),
-        (["/nosuch"], 127, 'exec: "/nosuch": no such file or directory'),
+        (["/nosuch"], 127, 'exec: "/nosuch": stat /nosuch: no such file or directory'),
         (["/etc"], 126, 'exec: "/etc": is a directory'),
         (["/etc/passwd"], 126, 'exec: "/etc/passwd": permission denied'),
     ],

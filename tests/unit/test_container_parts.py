@@ -331,10 +331,10 @@ def test_names_that_were_asked_for(tmp_path: Path, host_files: Path) -> None:
     with pytest.raises(InvalidError, match="d:host-gateway: the host is not reached"):
         written("none", add_hosts=asked)
     assert written(dns=["9.9.9.9", "::1"])[1] == (
-        "search d.e\nnameserver 9.9.9.9\nnameserver ::1\noptions ndots:1\n"
+        "nameserver 9.9.9.9\nnameserver ::1\nsearch d.e\noptions ndots:1\n"
     )
     assert written(dns_search=["x.y", "z"], dns_options=["ndots:3", "", "rotate"])[1] == (
-        "search x.y z\nnameserver 10.0.0.53\noptions ndots:3 rotate\n"
+        "nameserver 10.0.0.53\nsearch x.y z\noptions ndots:3 rotate\n"
     )
     assert written(dns_search=["."])[1] == "nameserver 10.0.0.53\noptions ndots:1\n"
     assert written()[1].startswith("# of the host\n")

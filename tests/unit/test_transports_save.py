@@ -61,11 +61,6 @@ def test_docker_documents(store: Store, tmp_path: Path) -> None:
     assert read_json(tmp_path / "out.tar", "manifest.json") == [
         {"Config": blob, "RepoTags": ["ubuntu:22.04", "reg.test:5000/app:1"], "Layers": layers}
     ]
-    top = layers[-1].rpartition("/")[2]
-    assert read_json(tmp_path / "out.tar", "repositories") == {
-        "ubuntu": {"22.04": top},
-        "reg.test:5000/app": {"1": top},
-    }
     index = read_json(tmp_path / "out.tar", "index.json")
     assert isinstance(index, dict)
     assert [row["annotations"] for row in index["manifests"]] == [
@@ -96,8 +91,6 @@ def test_an_image_without_names_has_null_tags(store: Store, tmp_path: Path) -> N
     document = read_json(tmp_path / "out.tar", "manifest.json")
     assert isinstance(document, list)
     assert document[0]["RepoTags"] is None
-    with tarfile.open(tmp_path / "out.tar") as tar:
-        assert "repositories" not in tar.getnames()
 
 
 def test_the_same_images_give_the_same_bytes_everywhere(store: Store, tmp_path: Path) -> None:
@@ -140,7 +133,7 @@ def test_shared_layers_are_written_once(store: Store, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "out.tar") as tar:
         names = tar.getnames()
     assert len(names) == len(set(names))
-    assert len(names) == 6 + 2 + 2 + 3
+    assert len(names) == 5 + 2 + 2 + 3
 
 
 def test_a_failure_leaves_the_file_that_was_there(store: Store, tmp_path: Path) -> None:

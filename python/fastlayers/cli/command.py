@@ -80,3 +80,12 @@ class VerbError(FastlayersError):
     def __init__(self, message: str, exit_code: int = 125) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def existing(path: str) -> str:
+    """A path of the user's; CommandError, as docker words it, if there is nothing."""
+    import os
+
+    if not os.path.exists(path):
+        raise CommandError(f"open {path}: no such file or directory")
+    return path

@@ -13,6 +13,7 @@ COMMAND = Command(
         Flag("author", "a", "string", 'Author (e.g., "Jane Doe <jane@example.org>")'),
         Flag("change", "c", "list", "Apply Dockerfile instruction to the created image"),
         Flag("message", "m", "string", "Commit message"),
+        Flag("no-pause", "", "bool", "Disable pausing container during commit"),
         Flag("pause", "p", "bool", "Pause container during commit", default=True),
     ),
     arguments=(1, 2),
@@ -28,7 +29,7 @@ def run(call: Call) -> int:
         message=call.flags.text("message"),
         author=call.flags.text("author"),
         changes=call.flags.all("change"),
-        pause=call.flags.enabled("pause"),
+        pause=call.flags.enabled("pause") and not call.flags.enabled("no-pause"),
     )
     print(image.id)
     return 0

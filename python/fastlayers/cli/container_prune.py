@@ -15,7 +15,8 @@ COMMAND = Command(
 
 def run(call: Call) -> int:
     matches = prune.matches(call)
-    prune.confirm(call, "WARNING! This will remove all stopped containers.")
+    if not prune.confirm(call, "WARNING! This will remove all stopped containers."):
+        return 0
     removed, freed = call.store.prune_containers(matches=matches)
     prune.report("Deleted Containers", removed)
     prune.report_bytes(freed)

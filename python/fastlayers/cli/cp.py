@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastlayers.cli import human
 from fastlayers.cli.command import Call, Command, CommandError
 from fastlayers.cli.flags import Flag
+from fastlayers.errors import InvalidError
 
 if TYPE_CHECKING:
     from fastlayers.container import Container
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n"
-    "        fastlayers cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
+    "\tfastlayers cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
     "Copy files/folders between a container and the local filesystem\n\n"
     "Use '-' as the source to read a tar archive from stdin\n"
     "and extract it to a directory destination in a container.\n"
@@ -88,11 +89,19 @@ def _origin(call: Call, name: str) -> Container | Image:
 
 def _copy_in(call: Call, source: str, name: str, path: str) -> int:
     container = call.store.container(name)
-    copied = container.copy_in(
-        sys.stdin.buffer if source == "-" else source,
-        path,
-        follow_link=call.flags.enabled("follow-link"),
-    )
+    from_stdin = source == "-"
+    if not from_stdin and not os.path.lexists(source):
+        raise CommandError(f"lstat {os.path.abspath(source)}: no such file or directory")
+    try:
+        copied = container.copy_in(
+            sys.stdin.buffer if from_stdin else source,
+            path,
+            follow_link=call.flags.enabled("follow-link"),
+        )
+    except InvalidError as error:
+        if from_stdin:  # of these docker's client complains itself
+            raise CommandError(str(error)) from None
+        raise
     _report(call, copied, f"{name}:{path}")
     return 0
 

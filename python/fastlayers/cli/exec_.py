@@ -6,7 +6,6 @@ from fastlayers.cli.command import Call, Command
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.options import ENV_FLAGS, env_of
 from fastlayers.cli.run import check_terminal
-from fastlayers.errors import InvalidError
 
 COMMAND = Command(
     "[OPTIONS] CONTAINER COMMAND [ARG...]",
@@ -37,17 +36,13 @@ def run(call: Call) -> int:
         check_terminal(interactive, tty)
     name, *command = call.args
     container, env = call.store.container(name), env_of(call)
-    try:
-        return execute(
-            container,
-            command,
-            Streams(attach=not detached, interactive=interactive),
-            env=env,
-            user=flags.text("user") or None,
-            workdir=flags.text("workdir") or None,
-            privileged=flags.enabled("privileged"),
-            tty=tty,
-        )
-    except InvalidError as error:  # a user who is not there
-        error.exit_code = 126
-        raise
+    return execute(
+        container,
+        command,
+        Streams(attach=not detached, interactive=interactive),
+        env=env,
+        user=flags.text("user") or None,
+        workdir=flags.text("workdir") or None,
+        privileged=flags.enabled("privileged"),
+        tty=tty,
+    )

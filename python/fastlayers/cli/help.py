@@ -84,7 +84,7 @@ def _verb_page(path: str, command: Command) -> str:
 def _options(flags: tuple[Flag, ...]) -> list[str]:
     heads = [_head(flag) for flag in flags]
     indent = max(len(head) for head in heads) + 3
-    room = _columns() - indent
+    room = columns() - indent
     lines = []
     for flag, head in zip(flags, heads, strict=True):
         text = [part for line in _text(flag).split("\n") for part in _wrap(line, room)]
@@ -123,7 +123,8 @@ def _wrap(text: str, room: int) -> list[str]:
     return [*lines, text]
 
 
-def _columns() -> int:
+def columns() -> int:
+    """How wide the terminal is."""
     try:
         return os.get_terminal_size(1).columns or 80
     except OSError:

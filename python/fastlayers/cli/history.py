@@ -57,7 +57,7 @@ def _rows(image: Image | RemoteImage, *, readable: bool, full: bool) -> Iterator
             "Comment": step.comment,
             "CreatedAt": moment.rfc3339(created),
             "CreatedBy": command if full else human.shorten(command, _COMMAND_WIDTH),
-            "CreatedSince": moment.since(created),
+            "CreatedSince": moment.since(created) if readable else moment.rfc3339(created),
             "ID": step.id if full else step.id.removeprefix("sha256:")[:12],
             "Size": human.size(step.size) if readable else str(step.size),
         }

@@ -16,7 +16,10 @@ COMMAND = Command(
 def run(call: Call) -> int:
     all = call.flags.enabled("all")
     matches = prune.matches(call)
-    prune.confirm(call, f"WARNING! This will remove {prune.ALL if all else prune.DANGLING}.")
+    if not prune.confirm(
+        call, f"WARNING! This will remove {prune.ALL if all else prune.DANGLING}."
+    ):
+        return 0
     removed, freed = call.store.prune_images(all=all, matches=matches)
     prune.report_images(removed)
     prune.report_bytes(freed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from fastlayers.cli import human, moment
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.filters import Filters, filter_flag, glob
 from fastlayers.cli.flags import Flag
+from fastlayers.cli.image_view import print_images
 from fastlayers.cli.listing import Listing, format_flag
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ COMMAND = Command(
     "[OPTIONS] [REPOSITORY[:TAG]]",
     "List images",
     (
-        Flag("all", "a", "bool", "Show all images (there are no hidden ones)"),
+        Flag("all", "a", "bool", "Show all images (default hides those without a name)"),
         Flag("digests", "", "bool", "Show digests"),
         filter_flag(),
         format_flag(),
@@ -49,23 +51,37 @@ _LISTING = Listing(
 _WITH_DIGESTS = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "Size")
 _FILTERS = ("before", "dangling", "label", "reference", "since")
 _NONE = "<none>"
+# What `image` can be followed by, and people write after `images`.
+_VERBS = ("build", "history", "import", "inspect", "list", "load", "ls", "prune", "pull", "push",
+          "rm", "save", "tag")  # fmt: skip
 
 
 def run(call: Call) -> int:
     filters = Filters(call.flags.all("filter"), _FILTERS)
     wanted = _Wanted(call, filters)
     digests = call.flags.enabled("digests")
-    listing = _LISTING
-    if digests:
-        listing = Listing("image", _LISTING.headings, _WITH_DIGESTS)
-    by_digest = digests or ".Digest" in call.flags.text("format")
-    rows = (
-        row
-        for image in call.store.images()
-        if wanted.image(image)
-        for row in _rows(image, wanted, by_digest=by_digest, full=call.flags.enabled("no-trunc"))
-    )
-    listing.print(rows, call.flags.text("format"), quiet=call.flags.enabled("quiet"))
+    format, full = call.flags.text("format"), call.flags.enabled("no-trunc")
+    quiet = call.flags.enabled("quiet")
+    images = [image for image in call.store.images() if wanted.image(image)]
+    if not (format or full or quiet or digests):
+        shown = ((image, [tag for tag in image.tags if wanted.name(tag)]) for image in images)
+        found = print_images(call.store, (row for row in shown if row[1] or wanted.nameless()))
+    else:
+        listing = _LISTING
+        if digests:
+            listing = Listing("image", _LISTING.headings, _WITH_DIGESTS)
+        by_digest = digests or ".Digest" in format
+        rows = [
+            row for image in images for row in _rows(image, wanted, by_digest=by_digest, full=full)
+        ]
+        listing.print(rows, format, quiet=quiet)
+        found = len(rows)
+    if not found and call.path == "images" and call.args and call.args[0] in _VERBS:
+        print(
+            f'No images found matching "{call.args[0]}": '
+            f'did you mean "fastlayers image {call.args[0]}"?',
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -76,6 +92,8 @@ class _Wanted:
         self._filters = filters
         self._patterns = filters.values("reference") + call.args
         self._dangling = filters.flag("dangling")
+        if self._dangling is None and not call.flags.enabled("all"):
+            self._dangling = False
         self._before = [_created(call.store.image(name)) for name in filters.values("before")]
         self._since = [_created(call.store.image(name)) for name in filters.values("since")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from fastlayers.cli import progress
-from fastlayers.cli.command import Call, Command
+from fastlayers.cli.command import Call, Command, existing
 from fastlayers.cli.commit import check_name
 from fastlayers.cli.flags import Flag
 
@@ -28,7 +28,7 @@ def run(call: Call) -> int:
 
     name = call.args[1] if len(call.args) == 2 else None
     check_name(name)
-    source = sys.stdin.buffer if call.args[0] == "-" else call.args[0]
+    source = sys.stdin.buffer if call.args[0] == "-" else existing(call.args[0])
     kind = call.flags.text("progress")
     # The ID alone is what is printed on stdout.
     with progress.reporter(sys.stderr, words=progress.LOAD_WORDS, kind=kind, lines=False) as report:

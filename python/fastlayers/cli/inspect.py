@@ -93,7 +93,7 @@ def run(call: Call) -> int:
         print(in_utf8(json.dumps(found, indent=4, ensure_ascii=False)))
     sys.stdout.flush()
     for error in errors:
-        print(f"Error: {one_line(error)}", file=sys.stderr)
+        print(error, file=sys.stderr)
     return 1 if errors else 0
 
 
@@ -116,7 +116,8 @@ def _find_all(call: Call, find: _Find) -> tuple[list[dict[str, object]], list[st
         except TemplateError:
             raise
         except FastlayersError as error:
-            errors.append(str(error))
+            before = "" if isinstance(error, CommandError) else "Error: "
+            errors.append(before + one_line(str(error)))
     return found, errors
 
 
@@ -146,7 +147,7 @@ def _any(store: Store, name: str, with_size: bool) -> dict[str, object]:
             return find(store, name, with_size)
         except NotFoundError:
             continue
-    raise NotFoundError(f"No such object: {name}")
+    raise CommandError(f"error: no such object: {name}")
 
 
 def shaped(value: object, name: str = "") -> object:
@@ -157,6 +158,8 @@ def shaped(value: object, name: str = "") -> object:
     if value is None:
         return NO_LIST if name in _LISTS else NO_MAP if name in _MAPS else None
     if isinstance(value, dict):
+        if "RootFS" in value:
+            value = {"Variant": "", **value}  # which JSON leaves out as well
         if name == "Labels":
             return StringMap({key: value[key] for key in sorted(value)})
         if name in _SETS:

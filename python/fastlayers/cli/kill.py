@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.each import each
 from fastlayers.cli.flags import Flag
-from fastlayers.errors import NotFoundError
+from fastlayers.errors import InvalidError, NotFoundError
 
 COMMAND = Command(
     "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -22,7 +22,10 @@ def run(call: Call) -> int:
             container = call.store.container(name)
         except NotFoundError as error:
             raise NotFoundError(f"cannot kill container: {name}: {error}") from None
-        container.kill(call.flags.text("signal"))
+        try:
+            container.kill(call.flags.text("signal"))
+        except InvalidError as error:
+            raise InvalidError(f"cannot kill container: {name}: {error}") from None
         print(name, flush=True)
 
     return 1 if each(call.args, kill) else 0

@@ -74,12 +74,13 @@ def _printable(row: Mapping[str, object]) -> Mapping[str, object]:
     if not sys.stdout.isatty():
         return row
     return {
-        key: _without_controls(value) if isinstance(value, str) else value
+        key: without_controls(value) if isinstance(value, str) else value
         for key, value in row.items()
     }
 
 
-def _without_controls(text: str) -> str:
+def without_controls(text: str) -> str:
+    """The same with what could move a cursor as "?"."""
     if text.isprintable():
         return text
     return "".join("?" if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 else c for c in text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from fastlayers.cli import progress
-from fastlayers.cli.command import Call, Command, CommandError
+from fastlayers.cli.command import Call, Command, CommandError, existing
 from fastlayers.cli.flags import Flag
 
 COMMAND = Command(
@@ -33,7 +33,7 @@ def run(call: Call) -> int:
     path = call.flags.text("input")
     if path in ("", "-") and sys.stdin.isatty():
         raise CommandError("requested load from stdin, but stdin is empty")
-    source = sys.stdin.buffer if path in ("", "-") else path
+    source = sys.stdin.buffer if path in ("", "-") else existing(path)
     kind = "none" if call.flags.enabled("quiet") else call.flags.text("progress")
     with progress.reporter(sys.stdout, words=progress.LOAD_WORDS, kind=kind, lines=False) as report:
         loaded = transports.load(

@@ -25,6 +25,7 @@ COMMAND = Command(
     "[OPTIONS] CONTAINER",
     "Fetch the logs of a container",
     (
+        Flag("details", "", "bool", "Show extra details provided to logs (there are none)"),
         Flag("follow", "f", "bool", "Follow log output"),
         Flag(
             "since",
@@ -59,7 +60,7 @@ def run(call: Call) -> int:
     flags = call.flags
     container = call.store.container(flags.args[0])
     since, until = _moment(flags.text("since")), _moment(flags.text("until"))
-    printer = _Printer(flags.enabled("timestamps"))
+    printer = _Printer(flags.enabled("timestamps"), flags.enabled("details"))
     with ContainerLog(container.logs_path) as log:
         if flags.text("tail") != "all":
             log.skip_to_last(int(flags.text("tail")))
@@ -76,24 +77,28 @@ def run(call: Call) -> int:
 
 
 class _Printer:
-    """Each stream to ours of the same name; with times, one at the beginning of each line."""
+    """Each stream to ours of the same name; what is asked for at the beginning of each line."""
 
-    def __init__(self, with_times: bool) -> None:
+    def __init__(self, with_times: bool, with_details: bool) -> None:
+        self._details = b" " if with_details else b""  # what stands before lines without any
         self._with_times = with_times
         self._mid_line = {False: False, True: False}
 
     def show(self, piece: Piece) -> None:
         out: IO[bytes] = (sys.stderr if piece.error else sys.stdout).buffer
-        if not self._with_times:
+        before = self._details
+        if self._with_times:
+            from fastlayers.oci.timestamp import from_ns
+
+            # All digits, so that lines lie below one another.
+            moment = from_ns(piece.at).rstrip("Z").partition(".")[0]
+            before = f"{moment}.{piece.at % _BILLION:09d}Z ".encode() + before
+        if not before:
             out.write(piece.data)
             return
-        from fastlayers.oci.timestamp import from_ns
-
-        # All digits, so that lines lie below one another.
-        stamp = f"{from_ns(piece.at).rstrip('Z').partition('.')[0]}.{piece.at % _BILLION:09d}Z "
         for line in piece.data.splitlines(keepends=True):
             if not self._mid_line[piece.error]:
-                out.write(stamp.encode())
+                out.write(before)
             out.write(line)
             self._mid_line[piece.error] = not line.endswith(b"\n")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fastlayers.cli.command import Call, VerbError
+from fastlayers.cli.command import Call, CommandError, VerbError
 from fastlayers.cli.flags import Flag
 from fastlayers.errors import FastlayersError, UnsupportedError
 
@@ -224,13 +224,15 @@ def container_options(call: Call, *, detached: bool = False) -> ContainerOptions
     entrypoint = None
     if flags.given("entrypoint"):
         entrypoint = [flags.text("entrypoint")] if flags.text("entrypoint") else []
-    labels = (label.partition("=") for label in [*_label_files(call), *flags.all("label")])
+    label_lines = _named("--label-file", _label_files, call)
+    env = _named("--env-file", env_of, call)
+    labels = (label.partition("=") for label in [*label_lines, *flags.all("label")])
     annotations = (text.partition("=") for text in flags.all("annotation"))
     return ContainerOptions(
         name=flags.text("name") or None,
         command=call.args[1:] or None,
         entrypoint=entrypoint,
-        env=env_of(call),
+        env=env,
         user=flags.text("user") or None,
         workdir=flags.text("workdir") or None,
         hostname=flags.text("hostname") or None,
@@ -315,7 +317,7 @@ def _limits(call: Call) -> Limits:
 
 
 def env_of(call: Call) -> list[str]:
-    """The variables of --env-file and --env, these last. Raises VerbError."""
+    """The variables of --env-file and --env, these last. Raises CommandError."""
     return [*_env_from_files(call.flags.all("env-file")), *call.flags.all("env")]
 
 
@@ -362,9 +364,17 @@ class CidFile:
                 os.unlink(self._path)
 
 
+def _named(flag: str, read: Callable[[Call], list[str]], call: Call) -> list[str]:
+    """What a flag's files hold; the complaint names the flag, as docker's do of a container's."""
+    try:
+        return read(call)
+    except CommandError as error:
+        raise VerbError(f"{flag}: {error}") from None
+
+
 def _env_from_files(paths: list[str]) -> list[str]:
     variables = []
-    for line in (line for path in paths for line in _read_lines(path, "env file", "variable")):
+    for line in (line for path in paths for line in _read_lines(path, "env", "variable")):
         if "=" in line:
             variables.append(line)
         elif line in os.environ:
@@ -374,7 +384,7 @@ def _env_from_files(paths: list[str]) -> list[str]:
 
 def _label_files(call: Call) -> list[str]:
     paths = call.flags.all("label-file")
-    return [line for path in paths for line in _read_lines(path, "label file", "label")]
+    return [line for path in paths for line in _read_lines(path, "label", "label")]
 
 
 def _read_lines(path: str, kind: str, what: str) -> list[str]:
@@ -383,7 +393,7 @@ def _read_lines(path: str, kind: str, what: str) -> list[str]:
         with open(path, "rb") as file:
             lines = file.read().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
-        raise VerbError(f"open {_why(error)}") from None
+        raise CommandError(f"open {_why(error)}") from None
     found = []
     for number, raw in enumerate(lines, 1):
         try:
@@ -403,8 +413,8 @@ def _read_lines(path: str, kind: str, what: str) -> list[str]:
     return found
 
 
-def _poorly_formatted(path: str, kind: str, complaint: str) -> VerbError:
-    return VerbError(f"invalid {kind} ({path}): {complaint}")
+def _poorly_formatted(path: str, kind: str, complaint: str) -> CommandError:
+    return CommandError(f"invalid {kind} file ({path}): {complaint}")
 
 
 def _why(error: OSError) -> str:

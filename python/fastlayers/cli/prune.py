@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastlayers.cli import human, moment
-from fastlayers.cli.command import Call, CommandError
+from fastlayers.cli.command import Call
 from fastlayers.cli.filters import Filters, has_label
 from fastlayers.cli.flags import Flag
 from fastlayers.errors import InvalidError
@@ -35,13 +35,12 @@ def all_flag() -> Flag:
     return Flag("all", "a", "bool", "Remove all unused images, not just dangling ones")
 
 
-def confirm(call: Call, warning: str) -> None:
-    """Asks, unless --force; CommandError if the answer is not yes."""
+def confirm(call: Call, warning: str) -> bool:
+    """Asks, unless --force; whether the answer is yes."""
     if call.flags.enabled("force"):
-        return
+        return True
     print(f"{warning}\nAre you sure you want to continue? [y/N] ", end="", flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise CommandError(f"{call.path} has been cancelled")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def matches(call: Call) -> Matches:

@@ -38,6 +38,7 @@ COMMAND = Command(
 _HEADINGS: dict[str, object] = {
     "Command": "COMMAND",
     "CreatedAt": "CREATED AT",
+    "HealthStatus": "HEALTH STATUS",
     "ID": "CONTAINER ID",
     "Image": "IMAGE",
     "Label": lambda name: name.rpartition(".")[2],
@@ -56,7 +57,7 @@ _HEADINGS: dict[str, object] = {
 _COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 _FILTERS = ("ancestor", "before", "exited", "id", "label", "name", "network", "since",
             "status", "volume")  # fmt: skip
-_STATES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
+_STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 _COMMAND_WIDTH = 20
 _MOUNT_WIDTH = 15
 
@@ -88,7 +89,10 @@ class _Wanted:
         self._filters = filters
         for status in filters.values("status"):
             if status not in _STATES:
-                raise InvalidError(f"invalid filter 'status={status}'")
+                raise InvalidError(
+                    f"invalid filter 'status={status}': invalid value for state ({status}): "
+                    f"must be one of {', '.join(_STATES)}"
+                )
         for code in filters.values("exited"):
             if not code.lstrip("-").isdigit():
                 raise InvalidError(f"invalid filter 'exited={code}'")
@@ -161,6 +165,7 @@ def _row(store: Store, container: Container, *, full: bool, with_size: bool) -> 
     return {
         "Command": _quote(command if full else human.shorten(command, _COMMAND_WIDTH)),
         "CreatedAt": moment.listed(_created(container)),
+        "HealthStatus": "",  # checks are not run
         "ID": container.id if full else container.short_id,
         "Image": _image_name(store, container, full=full),
         "Label": lambda name: labels.get(name, ""),

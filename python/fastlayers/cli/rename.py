@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fastlayers.cli.command import Call, Command
+from fastlayers.cli.command import Call, Command, CommandError
+from fastlayers.errors import FastlayersError
 
 COMMAND = Command(
     "CONTAINER NEW_NAME",
@@ -14,5 +15,8 @@ COMMAND = Command(
 
 def run(call: Call) -> int:
     old, new = call.args
-    call.store.container(old).rename(new)
+    try:
+        call.store.container(old).rename(new)
+    except FastlayersError as error:
+        raise CommandError(f"failed to rename container: {error}") from None
     return 0

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
 
-from fastlayers.cli import one_line
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.each import each
 from fastlayers.cli.flags import Flag
@@ -33,13 +31,12 @@ def run(call: Call) -> int:
     found: dict[str, Container] = {}
 
     def with_force(act: Callable[[str], None], name: str) -> None:
-        """What is to be gone is gone: with --force that is said, but no failure."""
+        """What is to be gone is gone: with --force that is no failure."""
         try:
             act(name)
-        except NotFoundError as error:
+        except NotFoundError:
             if not force:
                 raise
-            print(f"Error: {one_line(str(error))}", file=sys.stderr, flush=True)
 
     def find(name: str) -> None:
         found[name] = call.store.container(name)

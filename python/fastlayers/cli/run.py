@@ -55,7 +55,9 @@ def run(call: Call) -> int:
 def check_terminal(interactive: bool, tty: bool) -> None:
     """A terminal inside that is fed from here needs one here."""
     if interactive and tty and not sys.stdin.isatty():
-        raise CommandError("the input device is not a TTY")
+        raise CommandError(
+            "cannot attach stdin to a TTY-enabled container because stdin is not a terminal"
+        )
 
 
 def _run(call: Call, detached: bool) -> int:

@@ -34,5 +34,5 @@ def run(call: Call) -> int:
 
     failed = each(call.args, start)
     if failed:
-        raise CommandError(f"Error: failed to start containers: {', '.join(failed)}")
+        raise CommandError(f"failed to start containers: {', '.join(failed)}")
     return 0

@@ -25,7 +25,8 @@ def run(call: Call) -> int:
         what.append("all anonymous volumes not used by at least one container")
     what.append(prune.ALL if all else prune.DANGLING)
     listed = "".join(f"  - {line}\n" for line in what)
-    prune.confirm(call, f"WARNING! This will remove:\n{listed}")
+    if not prune.confirm(call, f"WARNING! This will remove:\n{listed}"):
+        return 0
     containers, freed = call.store.prune_containers(matches=matches)
     prune.report("Deleted Containers", containers)
     if volumes:

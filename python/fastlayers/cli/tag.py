@@ -20,7 +20,7 @@ def run(call: Call) -> int:
     try:
         reference = Reference.parse(target)
     except InvalidError as error:
-        what = f'Error parsing reference: "{target}" is not a valid repository/tag'
+        what = f'error parsing reference: "{target}" is not a valid repository/tag'
         raise CommandError(f"{what}: {error}") from None
     if reference.digest:
         raise CommandError("refusing to create a tag with a digest reference")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastlayers.cli.command import Call, Command, CommandError
 from fastlayers.cli.table import align
-from fastlayers.errors import ConflictError
+from fastlayers.errors import ConflictError, InvalidError
 
 COMMAND = Command(
     "CONTAINER [ps OPTIONS]",
@@ -34,7 +34,7 @@ def run(call: Call) -> int:
         raise CommandError(done.stderr.decode(errors="replace").strip() or "ps shows nothing")
     headings = lines[0].split()
     if "PID" not in headings:
-        raise CommandError("Couldn't find PID field in ps output")
+        raise InvalidError("Couldn't find PID field in ps output")
     column = headings.index("PID")
     inside = {str(pid) for pid in processes_of(state.pid)}
     rows = [line.split(None, len(headings) - 1) for line in lines[1:]]

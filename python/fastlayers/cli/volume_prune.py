@@ -24,9 +24,10 @@ def run(call: Call) -> int:
     filters = Filters(call.flags.all("filter"), ("all", "label", "label!"))
     all = call.flags.enabled("all") or bool(filters.flag("all"))
     kind = "local" if all else "anonymous local"
-    prune.confirm(
+    if not prune.confirm(
         call, f"WARNING! This will remove {kind} volumes not used by at least one container."
-    )
+    ):
+        return 0
 
     def matches(volume: Volume) -> bool:
         refused = any(has_label(volume.labels, wanted) for wanted in filters.values("label!"))

@@ -57,7 +57,7 @@ class Reference(Frozen):
         if not _is_registry(registry):
             raise _invalid(text)
         if not all(_is_component(part) for part in repository.split("/")):
-            if all(_is_component(part) for part in repository.lower().split("/")):
+            if repository != repository.lower():
                 raise InvalidError(
                     f"{_BAD_FORMAT}: repository name ({repository}) must be lowercase"
                 )

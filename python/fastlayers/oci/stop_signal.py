@@ -20,7 +20,7 @@ def signal_number(text: str) -> int:
     elif f"SIG{name}" in signal.Signals.__members__:
         number = int(signal.Signals[f"SIG{name}"])
     if number not in signal.valid_signals():
-        raise InvalidError(f"Invalid signal: {text[:40]}")
+        raise InvalidError(f"invalid signal: {text[:40]}")
     return number
 
 

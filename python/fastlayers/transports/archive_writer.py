@@ -1,6 +1,6 @@
 """`save`: images of the store as one tar archive, for every engine.
 
-Both formats are an OCI layout; the docker format adds manifest.json and repositories, as `docker
+Both formats are an OCI layout; the docker format adds manifest.json, as `docker
 save` does since version 25, so that engines of any age can load it. Blobs are written as they lie
 in the store, so digests stay what they were. The same images give the same bytes.
 """
@@ -93,9 +93,6 @@ def add_documents(stream: TarStream, entries: Sequence[Entry], *, docker: bool) 
     documents = {"oci-layout": LAYOUT, "index.json": _index(entries)}
     if docker:
         documents["manifest.json"] = _json([_docker_entry(entry) for entry in entries])
-        repositories = _repositories(entries)
-        if repositories:
-            documents["repositories"] = _json(repositories)
     for name in sorted(documents):
         stream.add_bytes(name, documents[name])
     stream.add_directory("blobs")
@@ -156,18 +153,6 @@ def _docker_entry(entry: Entry) -> dict[str, Any]:
         "RepoTags": [name.familiar for name in entry.names] or None,
         "Layers": [blob_path_of(layer.digest) for layer in manifest.layers],
     }
-
-
-def _repositories(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
-    """The names for engines older than manifest.json; they want the top layer's id."""
-    repositories: dict[str, dict[str, str]] = {}
-    for manifest, names in entries:
-        layers = manifest.layers
-        for name in names:
-            if layers:
-                top = layers[-1].digest.partition(":")[2]
-                repositories.setdefault(name.familiar_repository, {})[_tag(name)] = top
-    return repositories
 
 
 def _json(value: object) -> bytes:
