@@ -199,7 +199,7 @@ def test_the_command(shell: CommandLine) -> None:
     shown = subprocess.run(tty, env=shell.environment, stdin=subprocess.DEVNULL,
                            capture_output=True, check=True)  # fmt: skip
     assert b"/dev/pts/0" in shown.stdout
-    assert "not a TTY" in shell.fails(1, "exec", "-it", name, "true").err
+    assert "stdin is not a terminal" in shell.fails(1, "exec", "-it", name, "true").err
     shell.must("rm", "-f", name)
     assert "No such container" in shell.fails(1, "exec", name, "true").err
     assert "requires at least 2 arguments" in shell.fails(1, "exec", "box").err

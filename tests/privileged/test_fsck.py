@@ -230,7 +230,7 @@ def test_prune_and_df(pulled: CommandLine, registry: FakeRegistry) -> None:
     rows = pulled.must("system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Active}}").lines
     assert rows == ["Images 3 2", "Containers 2 0", "Local Volumes 0 0"]
     refused = pulled.call("container", "prune", stdin=b"n\n")
-    assert refused.code == 1 and "[y/N]" in refused.out and "cancelled" in refused.err
+    assert refused.code == 0 and refused.out.endswith("[y/N] ") and refused.err == ""
     assert len(pulled.must("ps", "-aq").lines) == 2
     done = pulled.must("container", "prune", stdin=b"y\n")
     assert "Deleted Containers:" in done.out and "Total reclaimed space: " in done.out
