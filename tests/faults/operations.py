@@ -103,7 +103,7 @@ class Scene:
 
 def names(command: CommandLine) -> set[str]:
     """The images and containers that a store reports, by name."""
-    images = command.must("images", "--format", "{{.Repository}}:{{.Tag}}").lines
+    images = command.must("images", "-a", "--format", "{{.Repository}}:{{.Tag}}").lines
     containers = command.must("ps", "-a", "--format", "{{.Names}}").lines
     return {*images, *containers}
 

@@ -202,12 +202,12 @@ def test_a_committed_layer_has_no_second_copy(pulled: CommandLine) -> None:
 
 
 def test_the_index_is_made_anew_without_names(pulled: CommandLine) -> None:
-    images = set(pulled.must("images", "-q", "--no-trunc").lines)
+    images = set(pulled.must("images", "-aq", "--no-trunc").lines)
     _cut(pulled.root / "index.json")
     assert pulled.call("images").code == 1
     _is_found(pulled, "index.json")
     assert "without their names" in pulled.must("fsck", "--repair").out
-    assert set(pulled.must("images", "-q", "--no-trunc").lines) == images
+    assert set(pulled.must("images", "-aq", "--no-trunc").lines) == images
     _is_well(pulled)
 
 

@@ -71,7 +71,7 @@ def test_saved_archives_load_into_an_empty_store(made: CommandLine, tmp_path: Pa
         assert other.must("load", "-i", str(archive)).out.strip() == "Loaded image: made:1"
         assert other.must("load", "-i", "-", stdin=archive.read_bytes()).code == 0
         assert differences(expected, _mounted(other, "made:1", tmp_path / "again")) == []
-        ids = {c.must("images", "-q", "--no-trunc", "made:1").out for c in (made, other)}
+        ids = {c.must("images", "-aq", "--no-trunc", "made:1").out for c in (made, other)}
         assert len(ids) == 1, "the image ID has changed"
         assert other.must("run", "--rm", "made:1").out == "code\n"
 
@@ -90,7 +90,7 @@ def test_only_the_rest_is_saved(made: CommandLine, tmp_path: Path) -> None:
 
 
 def test_an_image_without_a_name_is_loaded_by_its_id(made: CommandLine, tmp_path: Path) -> None:
-    identity = made.must("images", "-q", "--no-trunc", "made:1").out.strip()
+    identity = made.must("images", "-aq", "--no-trunc", "made:1").out.strip()
     archive = made.must("save", identity)
     loaded = CommandLine(tmp_path / "other").must(
         "load", stdin=archive.out.encode(errors="surrogateescape")
@@ -107,7 +107,7 @@ def test_skopeo_reads_a_saved_docker_archive(made: CommandLine, tmp_path: Path) 
     other = CommandLine(tmp_path / "other", made.backend)
     other.must("load", "-i", str(layout))
     made_id = made.must("inspect", "-f", "{{json .RootFS.Layers}}", "made:1").out
-    (name,) = other.must("images", "-q", "--no-trunc").lines
+    (name,) = other.must("images", "-aq", "--no-trunc").lines
     assert other.must("inspect", "-f", "{{json .RootFS.Layers}}", name).out == made_id
 
 

@@ -87,4 +87,4 @@ def test_an_id_that_the_namespace_lacks_is_named(inside: CommandLine) -> None:
     assert '/"far"' in done.err or "/far" in done.err
     assert "belongs to 2000000:7" in done.err and "/etc/subuid" in done.err
     assert len(done.err.splitlines()) == 1
-    assert inside.must("images", "-q").out == ""
+    assert inside.must("images", "-aq").out == ""

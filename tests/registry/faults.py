@@ -387,7 +387,7 @@ class Bench:
     def _pull(self, proxy: FaultProxy, expected: str) -> list[str]:
         store = self._store()
         done = store.call("pull", "-q", f"{proxy.address}{self._repository}")
-        ids = store.must("images", "-q", "--no-trunc").lines
+        ids = store.must("images", "-aq", "--no-trunc").lines
         wrong = []
         if ids != ([self._id] if expected == WORKS else []):
             wrong.append(f"the store has {ids}")
@@ -397,7 +397,7 @@ class Bench:
             # The next try, without the fault, needs no repair.
             name = f"{self._registry.address}{self._repository}"
             store.must("pull", "-q", name)
-            if store.must("images", "-q", "--no-trunc").lines != [self._id]:
+            if store.must("images", "-aq", "--no-trunc").lines != [self._id]:
                 wrong.append("the next pull brings something else")
         return self._judge(proxy, done, expected, wrong)
 
@@ -411,7 +411,7 @@ class Bench:
             wrong.append("half a layout is left")
         if expected == WORKS and target.exists():
             loaded = store.must("load", "-q", "-i", str(target))
-            ids = store.must("images", "-q", "--no-trunc").lines
+            ids = store.must("images", "-aq", "--no-trunc").lines
             if ids != [self._id]:
                 wrong.append(f"the layout has {ids}: {loaded.out}")
         left = [

@@ -116,7 +116,7 @@ def test_pull_by_digest(fresh: CommandLine, two: tuple[str, str, LayerBlob, Laye
     other = CommandLine(fresh.root.parent / "other")
     other.must("pull", by_digest)
     assert other.must("run", "--rm", by_digest, "true").code == 0
-    assert other.must("images", "-q", "--no-trunc").out == fresh.must("images", "-q",
+    assert other.must("images", "-aq", "--no-trunc").out == fresh.must("images", "-q",
                                                                       "--no-trunc").out  # fmt: skip
 
 
@@ -221,4 +221,4 @@ def test_credentials_of_the_docker_config_are_used(tmp_path: Path) -> None:
             document = {"auths": {closed.address: {"auth": token}}}
             (config / "config.json").write_text(json.dumps(document))
             assert command.call("pull", name).code == code
-        assert len(command.must("images", "-q").lines) == 1
+        assert len(command.must("images", "-aq").lines) == 1
