@@ -145,6 +145,19 @@ def test_images(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.endswith(' "ls": did you mean "fastlayers image ls"?\n')
 
 
+def test_images_that_go_while_they_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    def lost() -> int:
+        raise NotFoundError("layer sha256:1 is not in the store any more")
+
+    gone = image("f", ("gone:1",), 5, 1)
+    gone.disk_usage, gone.store = lost, IMAGES
+    assert play(FakeStore((APP, gone)), "images") == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["IMAGE", "app:v1"]
+    gone.store = FakeStore((APP, gone))
+    with pytest.raises(NotFoundError):
+        play(gone.store, "images")
+
+
 def test_a_table_of_images(capsys: pytest.CaptureFixture[str]) -> None:
     assert play(IMAGES, "images", "-a", "--format", "table") == 0
     assert capsys.readouterr().out.splitlines() == [

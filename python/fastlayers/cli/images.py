@@ -10,7 +10,7 @@ from fastlayers.cli import human, moment
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.filters import Filters, filter_flag, glob
 from fastlayers.cli.flags import Flag
-from fastlayers.cli.image_view import print_images
+from fastlayers.cli.image_view import print_images, rows_of
 from fastlayers.cli.listing import Listing, format_flag
 
 if TYPE_CHECKING:
@@ -64,16 +64,16 @@ def run(call: Call) -> int:
     quiet = call.flags.enabled("quiet")
     images = [image for image in call.store.images() if wanted.image(image)]
     if not (format or full or quiet or digests):
-        shown = ((image, [tag for tag in image.tags if wanted.name(tag)]) for image in images)
-        found = print_images(call.store, (row for row in shown if row[1] or wanted.nameless()))
+        shown = [(image, [tag for tag in image.tags if wanted.name(tag)]) for image in images]
+        found = print_images(call.store, [row for row in shown if row[1] or wanted.nameless()])
     else:
         listing = _LISTING
         if digests:
             listing = Listing("image", _LISTING.headings, _WITH_DIGESTS)
         by_digest = digests or ".Digest" in format
-        rows = [
-            row for image in images for row in _rows(image, wanted, by_digest=by_digest, full=full)
-        ]
+        rows = []
+        for image in images:
+            rows += rows_of(image, _rows(image, wanted, by_digest=by_digest, full=full))
         listing.print(rows, format, quiet=quiet)
         found = len(rows)
     if not found and call.path == "images" and call.args and call.args[0] in _VERBS:
