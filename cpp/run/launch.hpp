@@ -46,6 +46,7 @@ struct ImageMount {
 
 // A device of the host, by its number.
 struct DeviceNode {
+  std::string source;  // its path on the host
   std::string target;  // as in a BindMount
   bool is_block = false;
   unsigned major = 0;

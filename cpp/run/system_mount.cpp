@@ -64,17 +64,15 @@ void attach(const sys::Fd& mount, const sys::Fd& target) {
   sys::attach_mount_at(mount.get(), target.get(), "");
 }
 
-// Where no device may be made (inside another container), the host's own is lent, read-only: that
-// keeps its inode from being changed but not the device from being written.
-sys::Fd borrow_device(int dev_fd, const Device& device) {
-  const std::string path = std::string("/dev/") + device.name;
+// Where no device may be made (in a user namespace), the host's own is lent, read-only: that keeps
+// its inode from being changed but not the device from being written.
+sys::Fd borrow_device(const std::string& path, unsigned type, unsigned major, unsigned minor) {
   const sys::Fd host = sys::open(path, O_PATH);
   const auto status = sys::stat_fd(host.get());
-  if (!S_ISCHR(status.st_mode) || sys::device_major(status) != device.major ||
-      sys::device_minor(status) != device.minor) {
+  if ((status.st_mode & S_IFMT) != type || sys::device_major(status) != major ||
+      sys::device_minor(status) != minor) {
     throw Error(ErrorKind::unsupported, path + " of the host is not the device of that name");
   }
-  sys::open_at(dev_fd, device.name, O_WRONLY | O_CREAT | O_EXCL, 0666);
   sys::Fd mount = sys::clone_mount_at(host.get(), "", false);
   sys::add_mount_flags(mount.get(), sys::kReadOnly | sys::kNoSuid | sys::kNoExecute, false);
   return mount;
@@ -86,18 +84,22 @@ sys::Fd make_device(int dev_fd, const Device& device) {
     sys::make_node_at(dev_fd, device.name, S_IFCHR, device.major, device.minor);
   } catch (const Error& error) {
     if (error.errno_value() != EPERM) throw;
-    return borrow_device(dev_fd, device);
+    sys::open_at(dev_fd, device.name, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    return borrow_device(std::string("/dev/") + device.name, S_IFCHR, device.major, device.minor);
   }
   sys::set_mode_at(dev_fd, device.name, 0666);
   return sys::clone_mount_at(dev_fd, device.name, false);
 }
 
-// A mount of one device of the host, by way of a node in `dev_fd`.
+// A mount of one device of the host, by way of a node in `dev_fd` where that can be made.
 sys::Fd lend_device(int dev_fd, const std::string& name, const DeviceNode& device) {
+  const unsigned type = device.is_block ? S_IFBLK : S_IFCHR;
   try {
-    sys::make_node_at(dev_fd, name, device.is_block ? S_IFBLK : S_IFCHR, device.major,
-                      device.minor);
+    sys::make_node_at(dev_fd, name, type, device.major, device.minor);
   } catch (Error& error) {
+    if (error.errno_value() == EPERM) {
+      return borrow_device(device.source, type, device.major, device.minor);
+    }
     error.add_context("add the device " + device.target);
     throw;
   }

@@ -265,8 +265,8 @@ class LaunchSpec:
     def set_ulimits(self, ulimits: list[tuple[int, int, int]]) -> None:
         """Resource as setrlimit(2) numbers it, soft and hard limit."""
 
-    def set_devices(self, devices: list[tuple[str, bool, int, int, int, int, int]]) -> None:
-        """Target, whether a block device, major, minor, mode, uid, gid."""
+    def set_devices(self, devices: list[tuple[str, str, bool, int, int, int, int, int]]) -> None:
+        """Path on the host, target, whether a block device, major, minor, mode, uid, gid."""
 
     def set_confinement(
         self, capabilities: int, no_new_privileges: bool, filter: bytes, filter_flags: int

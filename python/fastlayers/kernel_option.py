@@ -120,7 +120,7 @@ ALLOWED_DEVICES = (*HARMLESS_DEVICES, (5, 0), (5, 1), (5, 2), (136, -1))
 
 def allowed_devices(texts: Sequence[str]) -> list[tuple[bool, int, int]]:
     """What a container with these devices may open: whether it is a block device, and numbers."""
-    given = [(is_block, major, minor) for _, is_block, major, minor, *_ in devices(texts)]
+    given = [(is_block, major, minor) for _, _, is_block, major, minor, *_ in devices(texts)]
     return [*((False, *number) for number in ALLOWED_DEVICES), *given]
 
 
@@ -153,8 +153,8 @@ def _is_access(text: str) -> bool:
     return bool(text) and set(text) <= set("rwm") and len(set(text)) == len(text)
 
 
-def devices(texts: Sequence[str]) -> list[tuple[str, bool, int, int, int, int, int]]:
-    """Path in the container, whether it is a block device, major and minor number, mode, uid and
+def devices(texts: Sequence[str]) -> list[tuple[str, str, bool, int, int, int, int, int]]:
+    """Path on the host and in the container, whether it is a block device, major and minor number, mode, uid and
     gid of each, and of all below a directory. InvalidError for what is no device of the host."""
     found = []
     for source, target, _ in map(parse_device, texts):
@@ -169,11 +169,11 @@ def devices(texts: Sequence[str]) -> list[tuple[str, bool, int, int, int, int, i
             raise InvalidError(f"{problem}: {why}") from None
         if not here or not all(_is_device(status) for _, _, status in here):
             raise InvalidError(f"{problem}: not a device node")
-        for _, path, status in here:
+        for source, path, status in here:
             number = (os.major(status.st_rdev), os.minor(status.st_rdev))
             mode = stat.S_IMODE(status.st_mode)
             block = stat.S_ISBLK(status.st_mode)
-            found.append((path, block, *number, mode, status.st_uid, status.st_gid))
+            found.append((source, path, block, *number, mode, status.st_uid, status.st_gid))
     return found
 
 

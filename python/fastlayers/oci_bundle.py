@@ -318,7 +318,7 @@ def _swap_is_counted() -> bool:
 
 
 def _given_devices(texts: Sequence[str]) -> Iterator[Json]:
-    for path, is_block, major, minor, mode, uid, gid in devices(texts):
+    for _, path, is_block, major, minor, mode, uid, gid in devices(texts):
         yield _device(path, is_block, (major, minor), mode, uid, gid)
 
 

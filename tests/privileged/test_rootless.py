@@ -222,6 +222,18 @@ def test_privileged_has_the_devices_of_the_host(user: OrdinaryUser) -> None:
     assert {"null", "random", "console", "kmsg"} & set(done.lines) >= {"null", "random", "kmsg"}
 
 
+def test_devices_of_the_host_are_lent(user: OrdinaryUser) -> None:
+    script = (
+        "head -c 3 /opt/dev/z | od -An -tx1; echo x > /dev/mine || echo full; chmod 777 /dev/mine"
+    )
+    done = user.call(
+        "run", "--rm", "--device", "/dev/zero:/opt/dev/z", "--device", "/dev/full:/dev/mine",
+        "box", "sh", "-c", script,
+    )  # fmt: skip
+    assert done.lines == [" 00 00 00", "full"] and done.code == 1, done.err
+    assert Path("/dev/full").stat().st_mode & 0o777 == 0o666
+
+
 def test_volumes_and_folders_of_the_user(user: OrdinaryUser) -> None:
     user.must("run", "--rm", "-v", "data:/home/maria", "box", "touch", "/home/maria/kept")
     assert user.must("run", "--rm", "-v", "data:/d", "box", "ls", "/d").out == "kept\n"
