@@ -39,8 +39,8 @@ void set_ulimits(PyLaunchSpec& request, const std::vector<PyUlimit>& ulimits) {
   }
 }
 
-using PyDevice = std::tuple<std::string, std::string, bool, unsigned, unsigned, unsigned, unsigned,
-                            unsigned>;
+using PyDevice =
+    std::tuple<std::string, std::string, bool, unsigned, unsigned, unsigned, unsigned, unsigned>;
 
 void set_devices(PyLaunchSpec& request, const std::vector<PyDevice>& devices) {
   for (const auto& [source, target, is_block, major, minor, mode, uid, gid] : devices) {

@@ -27,6 +27,7 @@
 #include "sys/signal.hpp"
 #include "sys/stream.hpp"
 #include "sys/terminal.hpp"
+#include "sys/user_namespace.hpp"
 
 namespace fastlayers::run {
 
@@ -34,7 +35,6 @@ namespace {
 
 constexpr unsigned kFileMask = 022;
 constexpr int kFailed = 127;
-constexpr unsigned kNullMajor = 1, kNullMinor = 3;
 
 // What the sleeping thread and the child share.
 struct Nest {
@@ -49,13 +49,12 @@ struct Nest {
   Failure step{Step::descriptors, 0};
 };
 
-sys::Fd mount_bundle(const std::string& path) {
-  sys::FsContext context("tmpfs");
-  context.set_string("source", "tmpfs");
-  context.set_string("mode", "700");
+sys::Fd mount_new(const char* type, const std::string& path, const char* mode = nullptr) {
+  sys::FsContext context(type);
+  context.set_string("source", type);
+  if (mode != nullptr) context.set_string("mode", mode);
   context.create();
   sys::Fd mount = context.mount(sys::Access::read_write);
-  sys::make_dirs(path, 0700);
   sys::attach_mount(mount.get(), path);
   return mount;
 }
@@ -64,15 +63,8 @@ sys::Fd mount_bundle(const std::string& path) {
 // shown the first.
 void hide_second_cgroups() {
   const std::string unified = "/sys/fs/cgroup/unified";
-  const auto directory = sys::try_open("/sys/fs/cgroup", O_PATH | O_DIRECTORY);
-  if (directory && sys::is_mount_point(directory->get(), "unified")) sys::unmount(unified, true);
-}
-
-void show_own_processes() {
-  sys::FsContext context("proc");
-  context.set_string("source", "proc");
-  context.create();
-  sys::attach_mount(context.mount(sys::Access::read_write).get(), "/proc");
+  const auto directory = sys::try_open(unified, O_PATH | O_DIRECTORY);
+  if (directory) mount_new("tmpfs", unified, "755");
 }
 
 void build(Nest& nest) {
@@ -81,11 +73,10 @@ void build(Nest& nest) {
   const sys::Fd root = attach_root(spec);
   const std::string bundle = spec.directory + "/bundle";
   SystemMounts mounts;
-  mounts.dev = mount_bundle(bundle);
+  sys::make_dirs(bundle, 0700);
+  mounts.dev = mount_new("tmpfs", bundle, "700");
   const int fd = mounts.dev.get();
-  // A null device that is no harm if the container changes it.
-  sys::make_node_at(fd, "null", S_IFCHR, kNullMajor, kNullMinor);
-  sys::set_mode_at(fd, "null", 0666);
+  make_null(fd);
   sys::write_all(sys::open_at(fd, "config.json", O_WRONLY | O_CREAT | O_EXCL, 0600).get(),
                  as_bytes(nest.runtime->config));
   if (!spec.images.empty()) sys::make_directory_at(fd, "images", 0700);
@@ -106,7 +97,7 @@ void build(Nest& nest) {
   }
   hide_second_cgroups();
   sys::change_directory(bundle);
-  show_own_processes();
+  mount_new("proc", "/proc");
 }
 
 Failure become_keeper(const Nest& nest) {
@@ -180,7 +171,9 @@ Reported receive_from(const sys::Child& keeper, const LaunchSpec& spec, const Ru
 Newborn hatch(const LaunchSpec& spec, const RuntimeSpec& runtime,
               const std::function<std::optional<Reported>()>& receive) {
   const ProfileTimer timer(ProfilePart::start);
-  const std::vector<std::string> environment = {"PATH=" + std::string(kDefaultPath), "LANG=C"};
+  std::vector<std::string> environment = {"PATH=" + std::string(kDefaultPath), "LANG=C"};
+  // By a name that is not root's runc knows that it may have no control groups.
+  if (!sys::in_initial_user_namespace()) environment.emplace_back("USER=rootless");
   Nest nest;
   nest.spec = &spec;
   nest.runtime = &runtime;

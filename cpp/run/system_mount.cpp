@@ -297,6 +297,11 @@ SystemMounts mount_system(int root_fd, const SystemMountOptions& options) {
   return mounts;
 }
 
+void make_null(int directory_fd) {
+  const Device& null = kDevices[0];
+  sys::attach_mount_at(make_device(directory_fd, null).get(), directory_fd, null.name);
+}
+
 SystemMounts find_system(int root_fd) {
   SystemMounts mounts;
   mounts.dev = sys::open_in_root(root_fd, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW);

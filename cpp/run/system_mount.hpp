@@ -45,6 +45,9 @@ SystemMounts find_system(int root_fd);
 // Puts the terminal on /dev/console.
 void mount_console(const SystemMounts& mounts, int terminal_fd);
 
+// Makes a null device in a directory that is no container's.
+void make_null(int directory_fd);
+
 // The null device of the container: unlike the host's it is no harm if the container changes it.
 sys::Fd open_null(const SystemMounts& mounts);
 

@@ -154,8 +154,9 @@ def _is_access(text: str) -> bool:
 
 
 def devices(texts: Sequence[str]) -> list[tuple[str, str, bool, int, int, int, int, int]]:
-    """Path on the host and in the container, whether it is a block device, major and minor number, mode, uid and
-    gid of each, and of all below a directory. InvalidError for what is no device of the host."""
+    """Path on the host and in the container, whether it is a block device, major and minor number,
+    mode, uid and gid of each, and of all below a directory. InvalidError for what is no device of
+    the host."""
     found = []
     for source, target, _ in map(parse_device, texts):
         problem = f'error gathering device information while adding custom device "{source}"'

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import stat
 
-from fastlayers import capabilities, confinement
+from fastlayers import _core, capabilities, confinement
 from fastlayers.errors import InvalidError, UnsupportedError
 from fastlayers.kernel_option import (
     ALLOWED_DEVICES,
@@ -21,7 +21,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fastlayers import _core
     from fastlayers.container_options import ContainerOptions
     from fastlayers.container_record import ContainerRecord
     from fastlayers.limits import Limits
@@ -106,18 +105,15 @@ def bundle_config(
     }
     given = list(_given_devices(options.devices))
     linux: Json = {
-        "cgroupsPath": f"/fastlayers/{container.id}",
+        **_control_group(container, given),
         "namespaces": [{"type": name} for name, is_own in has_own.items() if is_own],
-        "resources": _resources(options.limits, options.privileged, given),
         "maskedPaths": list(confinement.MASKED_PATHS) if hidden else [],
         "readonlyPaths": list(confinement.READ_ONLY_PATHS) if hidden else [],
     }
     if options.sysctls:
         linux["sysctl"] = dict(parse_sysctl(text) for text in options.sysctls)
-    nodes = {
-        node["path"]: node for node in [*(_devices("/dev") if options.privileged else ()), *given]
-    }
-    if nodes:
+    nodes = {node["path"]: node for node in [*_host_devices(options.privileged), *given]}
+    if nodes and _core.in_initial_user_namespace():
         linux["devices"] = list(nodes.values())
     if profile != "unconfined" and not (options.privileged and not profile):
         linux["seccomp"] = _seccomp(profile, of_container)
@@ -127,7 +123,7 @@ def bundle_config(
             "uid": account.uid,
             "gid": account.gid,
             "umask": _FILE_MASK,
-            "additionalGids": account.groups,
+            "additionalGids": [] if _core.has_single_id() else account.groups,
         },
         "args": spec.argv,
         "env": account.environment,
@@ -147,7 +143,7 @@ def bundle_config(
         **({"domainname": options.domainname} if options.domainname else {}),
         **({"annotations": dict(options.annotations)} if options.annotations else {}),
         "mounts": [
-            *_system_mounts(options.privileged, options.ipc, spec.shm_bytes),
+            *_system_mounts(options, spec.shm_bytes),
             *_mounts(container, spec, images),
         ],
         "linux": linux,
@@ -194,8 +190,8 @@ def _mount(target: str, kind: str, source: str, *options: str) -> Json:
     return {"destination": target, "type": kind, "source": source, "options": list(options)}
 
 
-def _system_mounts(privileged: bool, ipc: str, shm_bytes: int) -> list[Json]:
-    access = "rw" if privileged else "ro"
+def _system_mounts(options: ContainerOptions, shm_bytes: int) -> list[Json]:
+    access = "rw" if options.privileged else "ro"
     shm = {
         "private": [_mount("/dev/shm", "tmpfs", "shm", *_BARE, "mode=1777", f"size={shm_bytes}")],
         "host": [_mount("/dev/shm", "bind", "/dev/shm", "rbind", "rprivate", *_BARE)],
@@ -205,12 +201,22 @@ def _system_mounts(privileged: bool, ipc: str, shm_bytes: int) -> list[Json]:
         _mount("/proc", "proc", "proc", *_BARE),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666",
-               "mode=0620", "gid=5"),
-        _mount("/sys", "sysfs", "sysfs", *_BARE, access),
-        _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_BARE, access),
+               "mode=0620", *([] if _core.has_single_id() else ["gid=5"])),
+        *_mounts_of_sys(options.network, access),
         _mount("/dev/mqueue", "mqueue", "mqueue", *_BARE),
-        *shm[ipc],
+        *shm[options.ipc],
     ]  # fmt: skip
+
+
+def _mounts_of_sys(network: str, access: str) -> list[Json]:
+    """A user namespace has no control groups to show, and shows no network but its own."""
+    own = _mount("/sys", "sysfs", "sysfs", *_BARE, access)
+    if _core.in_initial_user_namespace():
+        return [own, _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_BARE, access)]
+    if network == "none":
+        return [own]
+    below = ["rro"] if access == "ro" else []
+    return [_mount("/sys", "bind", "/sys", "rbind", "rprivate", *_BARE, access, *below)]
 
 
 def _mounts(container: ContainerRecord, spec: _core.LaunchSpec, images: str) -> list[Json]:
@@ -235,7 +241,20 @@ def _mounts(container: ContainerRecord, spec: _core.LaunchSpec, images: str) -> 
         if f"/etc/{name}" not in taken:
             source = os.path.join(container.directory, name)
             found.append(_bind(source, f"/etc/{name}", False, options.privileged))
+    if not _core.in_initial_user_namespace():
+        found += _lent_devices(options)
     return sorted(found, key=lambda mount: str(mount["destination"]).count("/"))
+
+
+def _lent_devices(options: ContainerOptions) -> Iterator[Json]:
+    """Where no device can be made, the host's own are lent."""
+    lent = [(source, target) for source, target, *_ in devices(options.devices)]
+    for node in _host_devices(options.privileged):
+        if (node["major"], node["minor"]) not in ALLOWED_DEVICES:  # these the runtime has made
+            lent.append((str(node["path"]), str(node["path"])))
+    for source, target in lent:
+        flags = ("bind", "rprivate", "nosuid", "noexec", "ro")
+        yield _mount(os.path.normpath(target), "bind", source, *flags)
 
 
 def _bind(source: str, target: str, read_only: bool, privileged: bool) -> Json:
@@ -265,6 +284,19 @@ def _rlimits(texts: Sequence[str]) -> Iterator[Json]:
             "soft": soft & _UNLIMITED,
             "hard": hard & _UNLIMITED,
         }
+
+
+def _control_group(container: ContainerRecord, given: Sequence[Json]) -> Json:
+    """Where it is and what it limits; in a user namespace there is none."""
+    limits, privileged = container.options.limits, container.options.privileged
+    if _core.in_initial_user_namespace():
+        resources = _resources(limits, privileged, given)
+        return {"cgroupsPath": f"/fastlayers/{container.id}", "resources": resources}
+    if limits:
+        raise UnsupportedError(
+            "limits are not supported with an OCI runtime without root: leave out --runtime"
+        )
+    return {}
 
 
 def _resources(limits: Limits, privileged: bool, given: Sequence[Json]) -> Json:
@@ -336,6 +368,10 @@ def _device(
     }
 
 
+def _host_devices(privileged: bool) -> Iterator[Json]:
+    return _devices("/dev") if privileged else iter(())
+
+
 def _devices(folder: str) -> Iterator[Json]:
     """The device nodes of the host."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
@@ -356,8 +392,6 @@ def _devices(folder: str) -> Iterator[Json]:
 
 def _seccomp(profile: str, of_container: int) -> Json:
     if profile in ("", "builtin"):
-        from fastlayers import _core
-
         default, architectures, rules = _core.default_profile(of_container)
         flags = confinement.SPEC_ALLOW
     else:

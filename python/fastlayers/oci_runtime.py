@@ -55,8 +55,6 @@ def launch_with_runtime(
     """As _core.launch. LaunchError says what the runtime did not like."""
     name = container.options.runtime
     program = find_runtime(name)
-    if os.geteuid() != 0:
-        raise UnsupportedError(f"--runtime {name} is not supported without root")
     refuse_what_it_cannot(container.options)
     account = Account(*_core.prepare_for_runtime(spec, True))
     config = bundle_config(

@@ -234,6 +234,31 @@ def test_devices_of_the_host_are_lent(user: OrdinaryUser) -> None:
     assert Path("/dev/full").stat().st_mode & 0o777 == 0o666
 
 
+@pytest.mark.needs("crun", "runc")
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_an_oci_runtime_starts_the_container(user: OrdinaryUser, runtime: str) -> None:
+    by = ("--runtime", runtime)
+    script = "id -u; touch /made; touch /sys/kernel/x; head -c 1 /dev/mine | od -An -tx1; exit 3"
+    done = user.call(
+        "run", "--name", "r-box", *by, "--device", "/dev/zero:/dev/mine", "-v", "r-data:/d",
+        "box", "sh", "-c", script,
+    )  # fmt: skip
+    assert (done.code, done.lines) == (3, ["0", " 00"]), done.err
+    assert "/sys/kernel/x: Read-only file system" in done.err
+    user.must("commit", "r-box", "r-image")
+    assert user.must("run", "--rm", "r-image", "stat", "-c", "%u %g", "/made").out == "0 0\n"
+    assert user.must("run", "--rm", *by, "--network", "none", "box", "ls", "/sys/class/net").out
+    assert "kmsg" in user.must("run", "--rm", *by, "--privileged", "box", "ls", "/dev").lines
+    user.must("run", "-d", "--name", "r-long", *by, "box", "sleep", "60")
+    assert user.must("exec", "r-long", "hostname").out == user.must("ps", "-lq").out
+    user.must("rm", "-f", "r-long", "r-box")
+    assert user.fails(127, "run", "--rm", *by, "box", "absent")
+    wrong = user.fails(125, "run", "--rm", *by, "-m", "64m", "box", "true")
+    assert "limits are not supported with an OCI runtime without root" in wrong.err
+    user.must("rmi", "r-image")
+    user.must("volume", "rm", "r-data")
+
+
 def test_volumes_and_folders_of_the_user(user: OrdinaryUser) -> None:
     user.must("run", "--rm", "-v", "data:/home/maria", "box", "touch", "/home/maria/kept")
     assert user.must("run", "--rm", "-v", "data:/d", "box", "ls", "/d").out == "kept\n"
