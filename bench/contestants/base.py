@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 from .. import tree
@@ -135,10 +137,17 @@ class DockerWords(Contestant):
     def tree(self, reference: str) -> tree.Tree:
         made = run(self.argv("create", "--network", "host", reference, "true"))
         container = made.output.decode().split()[-1]
-        process = subprocess.Popen(self.argv("export", container), stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        with process:
-            found = tree.of_tar(process.stdout)
+        reader, writer = os.pipe()
+        os.fchmod(writer, 0o666)  # podman opens /dev/stdout, as another user's perhaps
+        with (
+            open(reader, "rb") as stream,
+            subprocess.Popen(self.argv("export", container), stdout=writer) as process,
+        ):
+            os.close(writer)
+            try:
+                found = tree.of_tar(stream)
+            except tarfile.TarError as error:
+                raise RuntimeError(f"{self.name} exports {reference}: {error}") from None
         if process.returncode != 0:
             raise RuntimeError(f"{self.name} cannot export {reference}")
         run(self.argv("rm", container))

@@ -8,9 +8,11 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "base/error.hpp"
@@ -24,6 +26,9 @@
 namespace fastlayers::sys {
 
 namespace {
+
+constexpr int kAttempts = 50;
+constexpr std::chrono::milliseconds kPause{1};
 
 enum class Ids { unknown, all, many, one };
 std::atomic<Ids> own_ids{Ids::unknown};
@@ -193,15 +198,21 @@ void enter_user_namespace(const std::vector<IdRange>& uids, const std::vector<Id
 }
 
 bool join_user_namespace(const Fd& process) {
-  if (::setns(process.get(), CLONE_NEWUSER) != 0) {
-    if (errno == ESRCH) return false;
-    if (errno == EINVAL) {
+  int error = EINVAL;
+  // A thread that has been joined is still counted for a moment.
+  for (int i = 0; error == EINVAL && i < kAttempts; ++i) {
+    if (i > 0) std::this_thread::sleep_for(kPause);
+    error = ::setns(process.get(), CLONE_NEWUSER) == 0 ? 0 : errno;
+  }
+  if (error != 0) {
+    if (error == ESRCH) return false;
+    if (error == EINVAL) {
       throw Error(ErrorKind::invalid,
                   "only a process with one thread can enter a user namespace: do it first, before "
                   "threads are started",
-                  errno);
+                  error);
     }
-    throw_no_namespace(errno);
+    throw_no_namespace(error);
   }
   own_ids = Ids::unknown;
   try {

@@ -216,7 +216,7 @@ def test_names_of_hosts_and_servers(shell: CommandLine) -> None:
     script = "tail -n2 /etc/hosts; cat /etc/resolv.conf"
     done = shell.must("run", "--name=named", *flags, "box", "sh", "-c", script)
     assert done.lines == [
-        "10.1.2.3\tdb", "::7\tsix", "search x.y", "nameserver 9.9.9.9", "options ndots:3",
+        "10.1.2.3\tdb", "::7\tsix", "nameserver 9.9.9.9", "search x.y", "options ndots:3",
     ]  # fmt: skip
     template = "{{json .HostConfig.ExtraHosts}} {{.HostConfig.Dns}} {{.HostConfig.DnsSearch}}"
     shown = shell.must("inspect", "-f", template, "named").out
