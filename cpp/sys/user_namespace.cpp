@@ -198,22 +198,20 @@ void enter_user_namespace(const std::vector<IdRange>& uids, const std::vector<Id
 }
 
 bool join_user_namespace(const Fd& process) {
-  int error = EINVAL;
+  int code = EINVAL;
   // A thread that has been joined is still counted for a moment.
-  for (int i = 0; error == EINVAL && i < kAttempts; ++i) {
+  for (int i = 0; code == EINVAL && i < kAttempts; ++i) {
     if (i > 0) std::this_thread::sleep_for(kPause);
-    error = ::setns(process.get(), CLONE_NEWUSER) == 0 ? 0 : errno;
+    code = ::setns(process.get(), CLONE_NEWUSER) == 0 ? 0 : errno;
   }
-  if (error != 0) {
-    if (error == ESRCH) return false;
-    if (error == EINVAL) {
-      throw Error(ErrorKind::invalid,
-                  "only a process with one thread can enter a user namespace: do it first, before "
-                  "threads are started",
-                  error);
-    }
-    throw_no_namespace(error);
+  if (code == ESRCH) return false;
+  if (code == EINVAL) {
+    throw Error(ErrorKind::invalid,
+                "only a process with one thread can enter a user namespace: do it first, before "
+                "threads are started",
+                code);
   }
+  if (code != 0) throw_no_namespace(code);
   own_ids = Ids::unknown;
   try {
     enter_private_mounts();
