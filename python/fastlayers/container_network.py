@@ -54,12 +54,12 @@ class ContainerNetwork:
             self._peer_fd = -1
 
 
-def peer_of(container: ContainerRecord) -> ContainerRecord:
-    """The container whose network this one shares."""
-    name = container.options.network.removeprefix(PEER)
-    peer = container.store.try_container(name)
+def peer_of(store: Store, network: str) -> ContainerRecord:
+    """The container whose network is meant."""
+    name = network.removeprefix(PEER)
+    peer = store.try_container(name)
     if peer is None:
-        raise NotFoundError(f"No such container: {name}")
+        raise NotFoundError(f"joining network namespace of container: No such container: {name}")
     return peer
 
 
@@ -84,7 +84,7 @@ def check_network(store: Store, options: Json) -> None:
     for option, what in conflicts:
         if options[option]:
             raise InvalidError(f"conflicting options: {what}")
-    peer = store.container(network.removeprefix(PEER))
+    peer = peer_of(store, network)
     options["network"] = PEER + peer.id
     if options["uts"] != "host":
         options["hostname"] = peer.hostname
@@ -92,7 +92,7 @@ def check_network(store: Store, options: Json) -> None:
 
 def _open_peer(container: ContainerRecord) -> int:
     """A pidfd of the first process of the container whose network is to be joined."""
-    peer = peer_of(container)
+    peer = peer_of(container.store, container.options.network)
     state = peer.state_file.read()
     if state.status == RUNNING:
         try:
@@ -103,4 +103,7 @@ def _open_peer(container: ContainerRecord) -> int:
             if start_time(state.pid) == state.pid_start:
                 return leader
             os.close(leader)
-    raise ConflictError(f"cannot join network of a non running container: {peer.id}")
+    raise ConflictError(
+        "cannot join network namespace of a non running container: "
+        f"container {peer.name} is {state.status}"
+    )

@@ -494,7 +494,7 @@ def _check_hostname(name: str) -> str:
 
 def _check_network(name: str) -> str:
     if name == "container:":
-        raise InvalidError("Invalid network mode: invalid container format container:<name|id>")
+        raise InvalidError("invalid network mode: invalid container format container:<name|id>")
     if name not in NETWORKS and not name.startswith("container:"):
         raise UnsupportedError(
             f"network {name[:100]} not found: there are host, none, pasta and container:NAME"

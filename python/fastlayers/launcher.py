@@ -126,7 +126,8 @@ def network_files(container: Container) -> None:
         from fastlayers.container_network import peer_of
         from fastlayers.network_file import share_network_files
 
-        share_network_files(peer_of(container).directory, container.directory)
+        peer = peer_of(container.store, options.network)
+        share_network_files(peer.directory, container.directory)
         return
     write_network_files(
         container.directory,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _LARGEST = 65535
+_LONGEST = 100  # digits
 
 
 class Binding(Frozen):
@@ -90,12 +91,12 @@ def parse_publish(text: str) -> list[Binding]:
     ports, _, protocol = text.partition("/")
     head, _, inside = ports.rpartition(":")
     address, _, outside = head.rpartition(":")
-    protocol = (protocol.partition("/")[0] or "tcp").lower()
+    protocol = protocol.lower() or "tcp"
     address = _address(address)
     if not inside:
         raise InvalidError(f"no port specified: {text[:100]}<empty>")
-    first, last = _range(inside, "containerPort")
-    host_first, host_last = _range(outside, "hostPort") if outside else (0, 0)
+    first, last = _range_of(inside, "containerPort")
+    host_first, host_last = _range_of(outside, "hostPort") if outside else (0, 0)
     if host_last - host_first != last - first and outside and first != last:
         raise InvalidError(
             f"invalid ranges specified for container and host Ports: {inside} and {outside}"
@@ -117,19 +118,35 @@ def parse_publish(text: str) -> list[Binding]:
 
 def parse_expose(text: str) -> list[str]:
     """The ports of a --expose, as an image's config names them: ["80/tcp"]."""
-    if ":" in text:
-        raise InvalidError(f"invalid port format for --expose: {text[:100]}")
-    ports, _, protocol = text.partition("/")
-    protocol = protocol.lower() or "tcp"
     try:
-        first, last = _range(ports, "port")
+        ports = parse_ports(text)
     except InvalidError as error:
-        raise InvalidError(
-            f"invalid range format for --expose: {text[:100]}, error: {error}"
-        ) from None
+        raise InvalidError(f"invalid range format for --expose: {error}") from None
+    protocol = ports[0].partition("/")[2]
     if protocol not in _PROTOCOLS:
         raise InvalidError(f"invalid proto: {protocol[:100]}")
-    return [f"{port}/{protocol}" for port in range(first, last + 1)]
+    return ports
+
+
+def parse_ports(text: str) -> list[str]:
+    """The ports of "PORT[-PORT][/PROTOCOL]": ["80/tcp"]. Complaints are docker's."""
+    ports, _, protocol = text.partition("/")
+    first, last = _range(ports)
+    return [f"{port}/{protocol.lower() or 'tcp'}" for port in range(first, last + 1)]
+
+
+def parse_port(text: str, what: str = "port") -> int:
+    """A number from 0 to 65535; `what` it is for the complaint, which is docker's."""
+    why = ""
+    if not text:
+        why = "value is empty"
+    elif not (text.isascii() and text.isdigit()):
+        why = "invalid syntax"
+    elif len(text) > _LONGEST or int(text) > _LARGEST:
+        why = "value out of range"
+    if why:
+        raise InvalidError(f"invalid {what} '{text[:100]}': {why}")
+    return int(text)
 
 
 def bindings(publish: Sequence[str], publish_all: bool, exposed: Iterable[str]) -> list[Binding]:
@@ -196,15 +213,22 @@ def _address(text: str) -> str:
     try:
         return socket.inet_ntop(family, socket.inet_pton(family, bare))
     except (OSError, ValueError):
-        raise InvalidError(f"invalid IP address: {text[:100]}") from None
+        raise InvalidError(f"invalid IP address: {bare[:100]}") from None
 
 
-def _range(text: str, what: str) -> tuple[int, int]:
+def _range(text: str) -> tuple[int, int]:
+    if not text:
+        raise InvalidError("invalid port range: value is empty")
     first, dash, last = text.partition("-")
-    numbers = [first, last] if dash else [first, first]
-    if not all(n.isascii() and n.isdigit() and len(n) <= 9 for n in numbers):
-        raise InvalidError(f"invalid {what}: {text[:100]}")
-    low, high = map(int, numbers)
-    if not low <= high <= _LARGEST:
-        raise InvalidError(f"invalid {what}: {text[:100]}")
+    low = parse_port(first, "start port")
+    high = parse_port(last, "end port") if dash else low
+    if high < low:
+        raise InvalidError(f"invalid port range: {text[:100]}")
     return low, high
+
+
+def _range_of(text: str, what: str) -> tuple[int, int]:
+    try:
+        return _range(text)
+    except InvalidError:
+        raise InvalidError(f"invalid {what}: {text[:100]}") from None

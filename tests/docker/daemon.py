@@ -1,4 +1,4 @@
-"""A Docker of one's own: its data in a folder, no networks, ended by pid."""
+"""A Docker of one's own: its data in a folder, its network its own, ended by pid."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ def docker(place: Path) -> Iterator[str]:
             ["docker", "version"], env=environment, capture_output=True
         ).returncode
 
-    command: list[str | Path] = ["dockerd", "--config-file", "", "--data-root", place / "data"]
+    # Its bridge and its rules are in a network of its own.
+    command: list[str | Path] = ["unshare", "--net", "sh", "-c"]
+    command += ['ip link set lo up; exec "$@"', "-"]
+    command += ["dockerd", "--config-file", "", "--data-root", place / "data"]
     command += ["--exec-root", place / "exec", "--pidfile", place / "docker.pid", "-H", host]
-    command += ["--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false"]
     log = place / "dockerd.log"
     daemon = Daemon(command, log, answers, patience_seconds=_PATIENCE_SECONDS)
     try:

@@ -27,6 +27,7 @@ REASONS = {
     'docker ps --format \'{{.Labels}} {{.Label "tier"}} {{.Ports}} {{.Networks}} {{.Mounts}} '
     "{{.LocalVolumes}} {{.Size}}'": _BYTES,
     "docker ps --filter exited=abc": _TYPES,
+    "docker run --rm -p 127.0.0.1:18080:80 box true": "docker names its endpoint, too",
     "docker ps --format '{{.Nonsense}}'": f"what all lists but ps say in docker too; and {_TYPES}",
     "docker ps --format '{{.Names'": "what all lists but ps say in docker too",
     "docker logs --tail nonsense web": "a value that means nothing is refused, not taken for all",

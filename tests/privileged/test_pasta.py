@@ -167,7 +167,7 @@ def test_a_container_joins_the_network_of_another(box: CommandLine) -> None:
         assert f"conflicting options: {why}" in failed.err
     box.must("stop", "-t", "0", "web")
     failed = box.fails(125, "run", "--rm", "--network", "container:web", "box", "true")
-    assert "cannot join network of a non running container" in failed.err
+    assert "of a non running container: container web is exited" in failed.err
     box.must("rm", "-f", "web")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fastlayers.cli.command import Call, Command, CommandError
-from fastlayers.port_option import sort_key
+from fastlayers.errors import InvalidError
+from fastlayers.port_option import parse_port, sort_key
 
 COMMAND = Command(
     "CONTAINER [PRIVATE_PORT[/PROTO]]",
@@ -14,21 +15,21 @@ COMMAND = Command(
 
 
 def run(call: Call) -> int:
-    name = call.args[0]
+    name, wanted = [*call.args, ""][:2]
     published = call.store.container(name).ports()
-    if len(call.args) == 1:
+    if not wanted:
         lines = [(sort_key(port.name), f"{port.name} -> {port.place}") for port in published]
         for _, line in sorted(lines):
             print(line)
         return 0
-    wanted = call.args[1]
     number, _, protocol = wanted.partition("/")
-    if not (number.isascii() and number.isdigit()):
-        complaint = f'strconv.ParseUint: parsing "{number}": invalid syntax'
-        raise CommandError(f"Error: invalid port ({number}): {complaint}")
-    found = [port.place for port in published if port.name == f"{number}/{protocol or 'tcp'}"]
+    try:
+        port = parse_port(number)
+    except InvalidError as error:
+        raise CommandError(str(error)) from None
+    found = [each.place for each in published if each.name == f"{port}/{protocol or 'tcp'}"]
     if not found:
-        raise CommandError(f"Error: No public port '{wanted}' published for {name}")
+        raise CommandError(f"no public port '{wanted}' published for {name}")
     for place in sorted(found):
         print(place)
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fastlayers.cli import human, moment
@@ -14,6 +14,7 @@ from fastlayers.errors import InvalidError
 
 if TYPE_CHECKING:
     from fastlayers.container import Container, State
+    from fastlayers.port_option import Published
     from fastlayers.store import Store
 
 COMMAND = Command(
@@ -55,8 +56,8 @@ _HEADINGS: dict[str, object] = {
     "Status": "STATUS",
 }
 _COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
-_FILTERS = ("ancestor", "before", "exited", "id", "label", "name", "network", "since",
-            "status", "volume")  # fmt: skip
+_FILTERS = ("ancestor", "before", "exited", "expose", "id", "label", "name", "network", "publish",
+            "since", "status", "volume")  # fmt: skip
 _STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 _COMMAND_WIDTH = 20
 _MOUNT_WIDTH = 15
@@ -99,6 +100,7 @@ class _Wanted:
         self._before = [_created(store.container(name)) for name in filters.values("before")]
         self._since = [_created(store.container(name)) for name in filters.values("since")]
         self._ancestors = [self._layers(name) for name in filters.values("ancestor")]
+        self._publish, self._expose = map(self._port_names, ("publish", "expose"))
 
     def container(self, container: Container) -> bool:
         filters = self._filters
@@ -115,6 +117,30 @@ class _Wanted:
             and all(created < moment for moment in self._before)
             and all(created > moment for moment in self._since)
             and (not self._ancestors or self._descends(container))
+            and self._has_port(container, state)
+        )
+
+    def _port_names(self, filter: str) -> set[str]:
+        names = set[str]()
+        for text in self._filters.values(filter):
+            from fastlayers.port_option import parse_ports
+
+            try:
+                names.update(parse_ports(text))
+            except InvalidError as error:
+                what = f"error while looking up for {filter} {text[:100]}"
+                raise InvalidError(f"{what}: {error}") from None
+        return names
+
+    def _has_port(self, container: Container, state: State) -> bool:
+        if not (self._publish or self._expose):
+            return True
+        published, exposed = _ports(container, state)
+        outside = {f"{port.host_port}/{port.protocol}" for port in published}
+        inside = {*exposed, *(port.name for port in published)}
+        return all(
+            not wanted or wanted & found
+            for wanted, found in ((self._publish, outside), (self._expose, inside))
         )
 
     def _layers(self, name: str) -> tuple[str, ...] | None:
@@ -175,7 +201,7 @@ def _row(store: Store, container: Container, *, full: bool, with_size: bool) -> 
         "Names": container.name,
         "Networks": "" if network.startswith("container:") else network,
         "Platform": None,  # as in Docker without containerd's image store
-        "Ports": _ports(container, state),
+        "Ports": _shown_ports(container, state),
         "RunningFor": moment.since(_created(container)),
         "Size": _size(store, container) if with_size else "0B",
         "State": state.word,
@@ -183,13 +209,22 @@ def _row(store: Store, container: Container, *, full: bool, with_size: bool) -> 
     }
 
 
-def _ports(container: Container, state: State) -> str:
-    """Of a network that ports can be published of."""
+def _ports(container: Container, state: State) -> tuple[list[Published], Sequence[str]]:
+    """What is published, and what is exposed, of a network that ports can be published of."""
     if state.status != "running" or container.options.network != "pasta":
-        return ""
-    from fastlayers.port_option import Published, shown
+        return [], ()
+    from fastlayers.port_option import Published
 
-    return shown(map(Published.parse, state.ports), container.runtime.exposed_ports)
+    return [*map(Published.parse, state.ports)], container.runtime.exposed_ports
+
+
+def _shown_ports(container: Container, state: State) -> str:
+    published, exposed = _ports(container, state)
+    if not (published or exposed):
+        return ""
+    from fastlayers.port_option import shown
+
+    return shown(published, exposed)
 
 
 def _command_line(container: Container) -> str:
