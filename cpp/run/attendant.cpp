@@ -27,10 +27,7 @@ struct Errand {
 
 int set_up(const Errand& errand) {
   namespace child = sys::child;
-  if (const int error = child::own_descriptors(); error != 0) return error;
-  child::default_signals();
-  if (const int error = child::new_session(); error != 0) return error;
-  if (const int error = child::install_stdio(errand.stdio); error != 0) return error;
+  if (const int error = stand_alone(errand.stdio).error; error != 0) return error;
   if (const int error = child::die_with_parent(errand.parent_fd); error != 0) return error;
   if (const int error = child::close_from(3); error != 0) return error;
   child::unblock_signals();

@@ -71,13 +71,9 @@ int confine(const Program& program, const sys::Credentials& credentials) {
 Failure change(const Program& program) {
   namespace child = sys::child;
   const sys::Fd(&streams)[3] = program.streams.child;
-  const int stdio[3] = {streams[0].get(), streams[1].get(), streams[2].get()};
-  int error = child::own_descriptors();
-  if (error != 0) return {Step::descriptors, error};
-  child::default_signals();
-  child::set_file_mask(kFileMask);
-  if ((error = child::new_session()) != 0) return {Step::session, error};
-  if ((error = child::install_stdio(stdio)) != 0) return {Step::stdio, error};
+  const Failure alone = stand_alone({streams[0].get(), streams[1].get(), streams[2].get()});
+  if (alone.error != 0) return alone;
+  int error = 0;
   if (program.spec->tty && (error = child::take_terminal()) != 0) return {Step::terminal, error};
   if ((error = child::new_session_keyring()) != 0) return {Step::keyring, error};
   const sys::Credentials credentials = credentials_of(program);
@@ -108,6 +104,15 @@ Failure execute_candidates(const Program& program) {
 }
 
 }  // namespace
+
+Failure stand_alone(const int (&stdio)[3]) noexcept {
+  namespace child = sys::child;
+  if (const int error = child::own_descriptors(); error != 0) return {Step::descriptors, error};
+  child::default_signals();
+  child::set_file_mask(kFileMask);
+  if (const int error = child::new_session(); error != 0) return {Step::session, error};
+  return {Step::stdio, child::install_stdio(stdio)};
+}
 
 std::vector<char*> pointers_to(const std::vector<std::string>& strings) {
   std::vector<char*> result;

@@ -46,6 +46,10 @@ class Porter {
   std::vector<char*> arguments_;
 };
 
+// The first steps of a child that shared all with its parent: its own descriptors, of which `stdio`
+// (each above 2) become the standard streams; default signals, and a session of its own.
+Failure stand_alone(const int (&stdio)[3]) noexcept;
+
 // What execve(2) wants; `strings` must stay as they are.
 std::vector<char*> pointers_to(const std::vector<std::string>& strings);
 

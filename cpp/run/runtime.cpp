@@ -33,7 +33,6 @@ namespace fastlayers::run {
 
 namespace {
 
-constexpr unsigned kFileMask = 022;
 constexpr int kFailed = 127;
 
 // What the sleeping thread and the child share.
@@ -103,17 +102,13 @@ void build(Nest& nest) {
 Failure become_keeper(const Nest& nest) {
   namespace child = sys::child;
   const sys::Fd(&streams)[3] = nest.streams.child;
-  const int stdio[3] = {streams[0].get(), streams[1].get(), streams[2].get()};
-  int error = child::own_descriptors();
-  if (error != 0) return {Step::descriptors, error};
-  child::default_signals();
-  child::set_file_mask(kFileMask);
-  if ((error = child::new_session()) != 0) return {Step::session, error};
+  const Failure alone = stand_alone({streams[0].get(), streams[1].get(), streams[2].get()});
+  if (alone.error != 0) return alone;
+  int error = 0;
   int fds[2] = {nest.report.get(), nest.report.get()};
   if (nest.self && (error = child::die_with_parent(nest.self.get())) != 0) {
     return {Step::parent, error};
   }
-  if ((error = child::install_stdio(stdio)) != 0) return {Step::stdio, error};
   if ((error = child::gather(fds, kReport)) != 0) return {Step::descriptors, error};
   child::unblock_signals();
   return {Step::execute,
