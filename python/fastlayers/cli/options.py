@@ -137,7 +137,14 @@ FLAGS = (
     Flag("label", "l", "list", "Set meta data on a container", check=_check_label),
     Flag("label-file", "", "list", "Read in a line delimited file of labels"),
     Flag("memory", "m", "string", "Memory limit", value_name="bytes", check=_check_size),
-    Flag("memory-reservation", "", "string", "Memory soft limit", value_name="bytes"),
+    Flag(
+        "memory-reservation",
+        "",
+        "string",
+        "Memory soft limit",
+        value_name="bytes",
+        check=_check_size,
+    ),
     Flag(
         "memory-swap",
         "",
