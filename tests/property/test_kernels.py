@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastlayers.analysis import _kernels
+from fastlayers.analysis.files import equal_contents
 from tests import strategies
 
 _SMALL = st.integers(0, 3)
@@ -103,6 +105,18 @@ def test_runs(rows: list[tuple[int, int, int]]) -> None:
         if rows.count(row) > 1
     ]
     assert _kernels.runs(high, low, size).tolist() == expected
+
+
+@given(st.lists(st.tuples(_SMALL, _SMALL, _SMALL), max_size=12))
+def test_equal_contents(rows: list[tuple[int, int, int]]) -> None:
+    """Also where a half of the digest is equal, or all of it and not the size."""
+    xxh3 = np.array([row[:2] for row in rows], "<u8").reshape(-1, 2).view("V16").reshape(-1)
+    members, begins = equal_contents(xxh3, np.array([row[2] for row in rows], "u8"))
+    edges = itertools.pairwise(begins.tolist())
+    found = [sorted(members[start:end].tolist()) for start, end in edges]
+    equal = [[at for at, one in enumerate(rows) if one == row] for row in sorted(set(rows))]
+    several = [group for group in equal if len(group) > 1]
+    assert found == sorted(several, key=lambda group: -rows[group[0]][2] * (len(group) - 1))
 
 
 _Row = tuple[str, bool]  # what it is, and whether an earlier layer has it already

@@ -410,7 +410,8 @@ def test_what_cannot_be_read_is_said(store: Store, path: str, error: type[Except
 
 
 def test_the_file_table_shows_the_merged_tree(store: Store) -> None:
-    from fastlayers.analysis.files import KINDS, NO_PARENT, directory_sizes, duplicates
+    from fastlayers.analysis import find_duplicates
+    from fastlayers.analysis.files import KINDS, NO_PARENT, directory_sizes
 
     image = add(
         store,
@@ -428,6 +429,6 @@ def test_the_file_table_shows_the_merged_tree(store: Store) -> None:
     assert rows.links()[paths.index("/link")] == b"z"
     assert rows["parent"].tolist() == [NO_PARENT, 0, 1, 1, 0, 0, 0]
     assert directory_sizes(rows).tolist() == [17, 9, 4, 5, 0, 4, 4]
-    groups = [[paths[row] for row in group] for group in duplicates(rows)]
-    assert [sorted(group) for group in groups] == [["/a/x", "/w", "/z"]]
+    (group,) = find_duplicates([image])
+    assert group.places == ((0, "/a/x"), (0, "/w"), (0, "/z"))
     assert str(rows.times()[2]) == "1970-01-01T00:00:00.000000000"

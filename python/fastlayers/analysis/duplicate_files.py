@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastlayers.analysis._kernels import joined_texts
 from fastlayers.analysis.files import among, counted, equal_contents, files, firsts, places
 from fastlayers.file_reader import table_of
 
@@ -41,14 +43,17 @@ def find_duplicates(images: Sequence[Image]) -> list[Duplicate]:
     pairs = list(zip(tables, chosen, strict=True))
     xxh3 = np.concatenate([table["xxh3"][rows] for table, rows in pairs])
     size = np.concatenate([table["size"][rows] for table, rows in pairs])
-    groups = equal_contents(xxh3, size)
-    spelled = _spelled(tables, owner, row, groups)
+    members, begins = equal_contents(xxh3, size)
+    owner, row = owner[members], row[members]
+    names = list(zip(owner.tolist(), _spelled(tables, owner, row), strict=True))
+    first = members[begins[:-1]]
+    digests = xxh3[first].tobytes().hex()
     found = []
-    for group in groups:
-        one = int(size[group[0]])
-        names = sorted((int(owner[at]), spelled[at]) for at in group.tolist())
-        digest = xxh3[group[0]].tobytes().hex()
-        found.append(Duplicate(one, one * (len(group) - 1), digest, tuple(names)))
+    edges = pairwise(begins.tolist())
+    for at, (one, (start, end)) in enumerate(zip(size[first].tolist(), edges, strict=True)):
+        digest = digests[32 * at : 32 * at + 32]
+        told = tuple(sorted(names[start:end]))
+        found.append(Duplicate(one, one * (end - start - 1), digest, told))
     return found
 
 
@@ -68,14 +73,15 @@ def _distinct(tables: Sequence[Files]) -> Iterator[Array]:
         yield rows[fresh]
 
 
-def _spelled(
-    tables: Sequence[Files], owner: Array, row: Array, groups: Sequence[Array]
-) -> dict[int, str]:
-    """The paths of all that is in a group."""
-    told: dict[int, str] = {}
-    every = np.concatenate([np.empty(0, dtype=np.int64), *groups])
+def _spelled(tables: Sequence[Files], owner: Array, row: Array) -> list[str]:
+    """The path of each row of its table."""
+    told = np.empty(len(row), dtype=object)
     for number, table in enumerate(tables):
-        mine = every[owner[every] == number]
-        paths = table[row[mine]].paths()
-        told.update(zip(mine.tolist(), map(os.fsdecode, paths), strict=True))
-    return told
+        mine = np.flatnonzero(owner == number)
+        rows = row[mine]
+        heap = np.frombuffer(table.heap, dtype=np.uint8)
+        joined = joined_texts(heap, table["path_offset"][rows], table["path_length"][rows])
+        text = os.fsdecode(joined.tobytes().replace(b"\0", b"\0/"))
+        told[mine] = ("/" + text).split("\0")[:-1]
+    names: list[str] = told.tolist()
+    return names

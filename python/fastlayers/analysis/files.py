@@ -218,29 +218,27 @@ def _sums(rows: Files, values: Array) -> Array:
     return _kernels.directory_sizes(parents(rows), values, np.ascontiguousarray(rows["kind"]))
 
 
-def duplicates(rows: Files) -> list[Array]:
-    """Groups of files with the same contents, as arrays of row numbers; the group that wastes most
-    comes first. Names of one inode count once; empty files are left out."""
-    chosen = np.flatnonzero(counted(rows) & (rows["size"] > 0))
-    groups = equal_contents(rows["xxh3"][chosen], rows["size"][chosen])
-    return [chosen[group] for group in groups]
-
-
-def equal_contents(xxh3: Array, size: Array) -> list[Array]:
-    """Groups of two and more that are equal in both columns, as arrays of indexes; the group that
-    wastes most comes first."""
+def equal_contents(xxh3: Array, size: Array) -> tuple[Array, Array]:
+    """Groups of two and more that are equal in both columns: their members' indexes, group behind
+    group, and where each group begins among them, and the last one ends; the group that wastes most
+    comes first. The members of a group are in no order."""
     from fastlayers.analysis import _kernels
 
-    if not len(size):
-        return []
     halves = np.frombuffer(xxh3.tobytes(), dtype="<u8").reshape(-1, 2)
-    order = np.lexsort((halves[:, 1], halves[:, 0]))
-    high, low = np.ascontiguousarray(halves[order, 0]), np.ascontiguousarray(halves[order, 1])
-    sizes = size[order].astype(np.int64)
+    columns = (halves[:, 0], halves[:, 1], size.astype(np.int64))
+    order = np.argsort(columns[0])
+    high, low, sizes = (column[order] for column in columns)
+    tied = high[1:] == high[:-1]
+    if np.any(tied & ((low[1:] != low[:-1]) | (sizes[1:] != sizes[:-1]))):
+        order = np.lexsort(columns[::-1])  # by chance it is not seen: someone made such contents
+        high, low, sizes = (column[order] for column in columns)
     bounds = _kernels.runs(high, low, sizes)
-    wasted = sizes[bounds[:, 0]] * (bounds[:, 1] - bounds[:, 0] - 1)
-    by_waste = bounds[np.argsort(-wasted, kind="stable")].tolist()
-    return [order[start:end] for start, end in by_waste]
+    starts, counts = bounds[:, 0], bounds[:, 1] - bounds[:, 0]
+    by_waste = np.argsort(-sizes[starts] * (counts - 1), kind="stable")
+    starts, counts = starts[by_waste], counts[by_waste]
+    begins = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+    members = order[np.repeat(starts - begins[:-1], counts) + np.arange(begins[-1])]
+    return members, begins
 
 
 def places(rows: Files, at: Array, layers: Array) -> Array:

@@ -41,7 +41,7 @@ class Listing:
         if quiet and format.strip() in ("", "table"):
             source, is_table = "{{.ID}}", False
         template = Template(source)
-        records = (Record(self._kind, _printable(row)) for row in rows)
+        records = (Record(self._kind, row) for row in _printable(rows))
         if not is_table:
             for record in records:
                 print(template.render(record))
@@ -53,9 +53,8 @@ class Listing:
     def _print_table(self, rows: Iterable[Mapping[str, object]]) -> None:
         """What a template of the columns prints, at a fraction of the time: lists may be long."""
         lines = ["\t".join(str(self.headings[column]) for column in self.columns)]
-        for row in map(_printable, rows):
-            cells = [row[column] for column in self.columns]
-            lines.append("\t".join([c if type(c) is str else show(c) for c in cells]))
+        for row in _printable(rows):
+            lines.append("\t".join([show(row[column]) for column in self.columns]))
         print(align("\n".join(lines)))
 
     def _source(self, format: str) -> tuple[str, bool]:
@@ -69,14 +68,14 @@ class Listing:
         return format.replace("\\t", "\t").replace("\\n", "\n"), is_table
 
 
-def _printable(row: Mapping[str, object]) -> Mapping[str, object]:
+def _printable(rows: Iterable[Mapping[str, object]]) -> Iterable[Mapping[str, object]]:
     """On a terminal, without what could move its cursor: names and comments come from strangers."""
     if not sys.stdout.isatty():
-        return row
-    return {
-        key: without_controls(value) if isinstance(value, str) else value
-        for key, value in row.items()
-    }
+        return rows
+    return (
+        {k: without_controls(v) if isinstance(v, str) else v for k, v in row.items()}
+        for row in rows
+    )
 
 
 def without_controls(text: str) -> str:

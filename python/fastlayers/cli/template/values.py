@@ -48,6 +48,8 @@ MISSING = Missing()
 
 def show(value: object) -> str:
     """A value as an action prints it."""
+    if isinstance(value, (str, int)) and value is not True and value is not False:
+        return str(value)  # what nearly all are, of lists that may be long
     return "<no value>" if value is None or isinstance(value, Missing) else plain(value)
 
 
