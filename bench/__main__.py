@@ -6,6 +6,7 @@ python -m bench compare OLD.json NEW.json
 python -m bench images [--quick]
 python -m bench report       the README's table and the charts, from bench/results
 python -m bench micro        the core's parts beside the machine's limits
+python -m bench inside       questions about what is in an image
 """
 
 from __future__ import annotations
@@ -93,6 +94,10 @@ def main(argv: list[str]) -> int:
         from .micro.run import main as micro
 
         return micro(argv[1:])
+    if argv[:1] == ["inside"]:
+        from .inside.run import main as inside
+
+        return inside(argv[1:])
     if argv[:1] == ["scale"]:
         from .scale.run import main as scale
 
