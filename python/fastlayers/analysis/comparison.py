@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -160,8 +159,8 @@ def _told(
 ) -> list[FileDifference]:
     removed = pairs[:, 1] < 0
     paths = np.empty(len(pairs), dtype=object)
-    paths[removed] = old[pairs[removed, 0]].paths()
-    paths[~removed] = new[pairs[~removed, 1]].paths()
+    paths[removed] = old[pairs[removed, 0]].spelled()
+    paths[~removed] = new[pairs[~removed, 1]].spelled()
     old_sizes, old_kinds = _sizes_and_kinds(old, pairs[:, 0])
     new_sizes, new_kinds = _sizes_and_kinds(new, pairs[:, 1])
     told = []
@@ -170,7 +169,7 @@ def _told(
     ):
         change = "added" if before < 0 else "removed" if after < 0 else "changed"
         kind = KINDS[old_kind if after < 0 else new_kind]
-        told.append(FileDifference(os.fsdecode(path), kind, change, differs, old_size, new_size))
+        told.append(FileDifference(path, kind, change, differs, old_size, new_size))
     return told
 
 

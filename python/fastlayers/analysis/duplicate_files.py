@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastlayers.analysis._kernels import joined_texts
 from fastlayers.analysis.files import among, counted, equal_contents, files, firsts, places
 from fastlayers.file_reader import table_of
 
@@ -78,10 +76,6 @@ def _spelled(tables: Sequence[Files], owner: Array, row: Array) -> list[str]:
     told = np.empty(len(row), dtype=object)
     for number, table in enumerate(tables):
         mine = np.flatnonzero(owner == number)
-        rows = row[mine]
-        heap = np.frombuffer(table.heap, dtype=np.uint8)
-        joined = joined_texts(heap, table["path_offset"][rows], table["path_length"][rows])
-        text = os.fsdecode(joined.tobytes().replace(b"\0", b"\0/"))
-        told[mine] = ("/" + text).split("\0")[:-1]
+        told[mine] = table[row[mine]].spelled()
     names: list[str] = told.tolist()
     return names

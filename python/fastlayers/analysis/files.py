@@ -6,6 +6,7 @@ records of cpp/table/FORMAT.md that knows the heap its paths lie in.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,6 +99,11 @@ class Files(np.ndarray[Any, np.dtype[Any]]):
         """bytes objects from the root: b"/usr/bin/env"; shape as self."""
         return self._texts(self["path_offset"], self["path_length"], b"/")
 
+    def spelled(self) -> list[str]:
+        """The same as text, as by os.fsdecode."""
+        joined = self._joined(self["path_offset"], self["path_length"], b"/")
+        return os.fsdecode(joined).split("\0")[:-1]
+
     def names(self) -> Array:
         """The last component of each path, as bytes objects; b"" for the root."""
         start = self["name_offset"]
@@ -110,7 +116,11 @@ class Files(np.ndarray[Any, np.dtype[Any]]):
 
     def xattrs(self) -> Array:
         """Extended attributes as they lie in the table, as bytes objects: equal if they are."""
-        return self._texts(self["xattr_offset"], self["xattr_length"], b"")
+        heap = memoryview(self.heap)
+        texts = np.empty(len(self), dtype=object)
+        pairs = zip(self["xattr_offset"].tolist(), self["xattr_length"].tolist(), strict=True)
+        texts[:] = [bytes(heap[start : start + length]) for start, length in pairs]
+        return texts
 
     def times(self) -> Array:
         """Modification times, datetime64[ns], clamped to what the type can hold (1677 to 2262)."""
@@ -139,12 +149,18 @@ class Files(np.ndarray[Any, np.dtype[Any]]):
         return _package("pyarrow").table(self.columns())
 
     def _texts(self, offsets: Array, lengths: Array, prefix: bytes) -> Array:
-        """Slices of the heap."""
-        heap = bytes(self.heap) if len(self) > 1000 else memoryview(self.heap)
-        texts = np.empty(self.shape, dtype=object)
-        pairs = zip(offsets.tolist(), lengths.tolist(), strict=True)
-        texts[:] = [prefix + heap[start : start + length] for start, length in pairs]
+        """Slices of the heap in which there is no zero byte."""
+        texts = np.empty(len(self), dtype=object)
+        texts[:] = self._joined(offsets, lengths, prefix).split(b"\0")[:-1]
         return texts
+
+    def _joined(self, offsets: Array, lengths: Array, prefix: bytes) -> bytes:
+        """Slices of the heap, the prefix before each and a zero byte behind."""
+        from fastlayers.analysis import _kernels
+
+        heap = np.frombuffer(self.heap, dtype=np.uint8)
+        joined = _kernels.joined_texts(heap, offsets, lengths).tobytes()
+        return prefix + joined.replace(b"\0", b"\0" + prefix) if prefix else joined
 
 
 def _package(name: str) -> Any:

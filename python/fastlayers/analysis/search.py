@@ -115,8 +115,8 @@ def find_hidden(image: Image, criteria: Criteria, path: str | bytes = "/") -> li
     names = ("kind", "mode", "uid", "gid", "size", "layer")
     columns = zip(*(found[name].tolist() for name in names), by, strict=True)
     return [
-        Hidden(os.fsdecode(path), KINDS[kind], mode, uid, gid, size, layer, hidden_by)
+        Hidden(path, KINDS[kind], mode, uid, gid, size, layer, hidden_by)
         for path, (kind, mode, uid, gid, size, layer, hidden_by) in zip(
-            found.paths(), columns, strict=True
+            found.spelled(), columns, strict=True
         )
     ]

@@ -75,8 +75,8 @@ def _by_directory(part: Files, depth: int) -> list[Usage]:
         shown |= deeper
     chosen = np.flatnonzero(shown)
     return [
-        Usage(os.fsdecode(path), int(sizes[row]), int(counts[row]))
-        for path, row in zip(part[chosen].paths(), chosen.tolist(), strict=True)
+        Usage(path, int(sizes[row]), int(counts[row]))
+        for path, row in zip(part[chosen].spelled(), chosen.tolist(), strict=True)
     ]
 
 

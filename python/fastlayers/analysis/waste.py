@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,15 +45,13 @@ def efficiency(image: Image) -> Efficiency:
     several = np.flatnonzero((count > 1) & (total > 0))
     several = several[np.argsort(-total[several], kind="stable")]
     wasted = int(total[several].sum())
+    names = stack.rows[stack.first[several]].spelled()
     user = sum(layer.content_size for layer in image.layers[1:])
     return Efficiency(
         score,
         wasted,
         wasted / user if user else 0.0,
-        tuple(
-            WastedFile("/" + os.fsdecode(stack.spelled(n)), int(count[n]), int(total[n]))
-            for n in several.tolist()
-        ),
+        tuple(map(WastedFile, names, count[several].tolist(), total[several].tolist())),
     )
 
 

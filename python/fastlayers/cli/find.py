@@ -144,15 +144,13 @@ def _number(image: Image, name: str, file: str) -> int | None:
 
 
 def _rows(image: Image, criteria: Criteria, path: str) -> Iterator[dict[str, object]]:
-    import os
-
     from fastlayers.analysis.search import find
 
     found = find(image, criteria, path)
     names = ("kind", "mode", "uid", "gid", "size", "layer")
-    columns = zip(*(found[name].tolist() for name in names), found.paths(), strict=True)
+    columns = zip(*(found[name].tolist() for name in names), found.spelled(), strict=True)
     for kind, mode, uid, gid, size, layer, name in columns:
-        yield _row(KINDS[kind], mode, f"{uid}:{gid}", size, layer, os.fsdecode(name))
+        yield _row(KINDS[kind], mode, f"{uid}:{gid}", size, layer, name)
 
 
 def _hidden_rows(image: Image, criteria: Criteria, path: str) -> Iterator[dict[str, object]]:
