@@ -3,7 +3,8 @@
 Prints every difference, with its reason if it has one, and the count; ends with 1 if one has none.
 The dockerd on PATH is started for it, or its recorded answers are taken with --recorded. --user is
 whom fastlayers runs as. --record keeps both's answers for the tests, which needs a reason for each
-difference; with --recorded it keeps docker's and replaces those of fastlayers.
+difference; with --recorded it keeps docker's and replaces those of fastlayers. --inside asks
+what is in an image instead, programs in containers and the verbs of fastlayers.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from difflib import unified_diff
 from pathlib import Path
+from typing import TypeVar
 
-from tests.docker import daemon, flags, player, record, script
+from tests.docker import daemon, flags, inside, player, record, script
 from tests.docker.answer import Answer
 from tests.docker.differences import REASONS
+
+_Answers = TypeVar("_Answers")
 
 
 def main() -> int:
@@ -27,10 +31,13 @@ def main() -> int:
     parser.add_argument("--user", metavar="NAME", help="whom fastlayers runs as")
     parser.add_argument("--record", action="store_true", help="keep the answers for the tests")
     parser.add_argument("--flags", action="store_true", help="only the table of docker's flags")
+    parser.add_argument("--inside", action="store_true", help="ask what is in an image instead")
     options = parser.parse_args()
     if options.flags:
         print("\n".join(f"{verb:8}{flag:26}{answer}" for verb, flag, answer in flags.table()))
         return 0
+    if options.inside:
+        return _inside(options)
     lines = script.commands()
     if options.recorded:
         known = record.read()
@@ -39,7 +46,7 @@ def main() -> int:
         if missing:
             raise SystemExit("docker has not been asked yet:\n  " + "\n  ".join(missing))
     else:
-        docker, theirs = _ask_docker(lines)
+        docker, theirs = _ask_docker(lambda player: player.play(lines))
     with tempfile.TemporaryDirectory(prefix="fastlayers-docker-") as place:
         Path(place).chmod(0o755)
         ours = player.fastlayers(Path(place), options.user).play(lines)
@@ -67,13 +74,35 @@ def main() -> int:
     return 0
 
 
-def _ask_docker(lines: list[str]) -> tuple[str, Mapping[str, Answer]]:
+def _ask_docker(play: Callable[[player.Player], _Answers]) -> tuple[str, _Answers]:
     with (
         tempfile.TemporaryDirectory(prefix="fastlayers-docker-") as place,
         daemon.docker(Path(place)) as host,
     ):
         print("asking docker", file=sys.stderr)
-        return daemon.versions(host), player.docker(Path(place), host).play(lines)
+        return daemon.versions(host), play(player.docker(Path(place), host))
+
+
+def _inside(options: argparse.Namespace) -> int:
+    questions = inside.questions()
+    if options.recorded:
+        docker, theirs = inside.recorded()
+    else:
+        lines = [line for line, _ in questions]
+        docker, theirs = _ask_docker(lambda player: inside.play(player, lines))
+    with tempfile.TemporaryDirectory(prefix="fastlayers-docker-") as place:
+        Path(place).chmod(0o755)
+        played = player.fastlayers(Path(place), options.user)
+        ours = inside.play(played, [line for _, line in questions])
+    different = [pair for pair in questions if theirs[pair[0]] != ours[pair[1]]]
+    for one, other in different:
+        print(f"$ {one}\n  {theirs[one]}\n$ {other}\n  {ours[other]}\n")
+    print(f"{docker}: {len(questions)} questions, {len(questions) - len(different)} answered alike")
+    if different:
+        return 1
+    if options.record:
+        inside.record(docker, theirs)
+    return 0
 
 
 def _show(line: str, reason: str, theirs: Answer, ours: Answer) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests import busybox_root
+from tests.docker import inside
 from tests.docker.answer import Answer
 from tests.docker.script import FILES
 
@@ -28,6 +29,7 @@ class Player:
         self._through = list(through)
         self._work.mkdir()
         (self._work / "box.tar").write_bytes(busybox_root.tar())
+        (self._work / "data.tar").write_bytes(inside.archive())
         for name, text in FILES.items():
             file = self._work / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -71,9 +73,10 @@ def fastlayers(place: Path, user: str | None = None) -> Player:
     """fastlayers with a store in `place`, played by `user` (root if None)."""
     programs = place / "bin"
     programs.mkdir()
-    docker = programs / "docker"
-    docker.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m fastlayers "$@"\n')
-    docker.chmod(0o755)
+    for name in ("docker", "fastlayers"):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m fastlayers "$@"\n')
+        program.chmod(0o755)
     environment = {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "FASTLAYERS_ROOT": str(place / "store"),
