@@ -8,6 +8,7 @@
 #include "run/attendant.hpp"
 #include "run/copy_stream.hpp"
 #include "run/launch.hpp"
+#include "run/porter.hpp"
 #include "run/runtime.hpp"
 #include "sys/device_filter.hpp"
 #include "sys/namespace.hpp"
@@ -108,7 +109,8 @@ py::tuple prepare_for_runtime(const PyLaunchSpec& request, bool find) {
         check_signals);
   }
   const run::Account& account = prepared.account;
-  return py::make_tuple(account.uid, account.gid, account.groups, prepared.environment);
+  return py::make_tuple(account.uid, account.gid, account.groups, prepared.environment,
+                        prepared.candidates);
 }
 
 void restrict_devices(const std::string& group,
@@ -292,6 +294,10 @@ void register_run(py::module_& module) {
   field(type, "stdin_fd", &run::LaunchSpec::stdin_fd);
   field(type, "stdout_fd", &run::LaunchSpec::stdout_fd);
   field(type, "stderr_fd", &run::LaunchSpec::stderr_fd);
+  module.def("porter_program", [] {
+    const Bytes program = run::porter_program();
+    return py::bytes(reinterpret_cast<const char*>(program.data()), program.size());
+  });
   module.def("new_network", &new_network);
   module.def("spawn_attendant", &spawn_attendant, py::arg("argv"), py::arg("stdin_fd"),
              py::arg("output_fd"));

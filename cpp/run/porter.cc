@@ -4,7 +4,7 @@
 // (CVE-2019-5736), and nothing of our memory is left. It stands alone: no libc, no start-up, a page
 // of code.
 //
-// If its name is "init" it stays as the container's first process, and a child executes the
+// If its name is "init", or a path because an OCI runtime executes it, it stays as the container's first process, and a child executes the
 // command: signals go on to that, what ends is reaped, and its end is the end of the container.
 //
 // Arguments: name, candidates, an empty one, the command's own. Descriptor kReport takes a Failure.
@@ -183,7 +183,7 @@ extern "C" [[noreturn]] void porter(long* stack) {
   while (**command != 0) ++command;
   ++command;
   call(kFcntl, kReport, kSetFlags, kClosedAtExec, 0);
-  if (**arguments == 'i') stay();
+  if (**arguments == 'i' || **arguments == '/') stay();
   for (char** candidate = candidates; **candidate != 0; ++candidate) {
     const long path = reinterpret_cast<long>(*candidate);
     if (!may_execute(path)) continue;

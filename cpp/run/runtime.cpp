@@ -15,6 +15,7 @@
 #include "run/command.hpp"
 #include "run/container_root.hpp"
 #include "run/environment.hpp"
+#include "run/porter.hpp"
 #include "run/stdio.hpp"
 #include "run/target.hpp"
 #include "sys/child_setup.hpp"
@@ -78,6 +79,10 @@ void build(Nest& nest) {
   make_null(fd);
   sys::write_all(sys::open_at(fd, "config.json", O_WRONLY | O_CREAT | O_EXCL, 0600).get(),
                  as_bytes(nest.runtime->config));
+  if (spec.init) {
+    const sys::Fd init = sys::open_at(fd, "init", O_WRONLY | O_CREAT | O_EXCL, 0555);
+    sys::write_all(init.get(), porter_program());
+  }
   if (!spec.images.empty()) sys::make_directory_at(fd, "images", 0700);
   for (std::size_t i = 0; i < spec.images.size(); ++i) {
     const sys::Fd image = mount::attach_here(spec.images[i].root);
@@ -221,10 +226,11 @@ bool may_execute(int root_fd, const std::string& path, const Account& account) {
 }
 
 // A runtime may notice only when the container is started, or with an exit code like any other.
-void require_command(int root_fd, const LaunchSpec& spec, const Prepared& prepared) {
+void require_command(int root_fd, const LaunchSpec& spec, Prepared& prepared) {
   const std::string& name = spec.argv.at(0);
   const std::string cwd = clean_path(spec.cwd, "the working directory");
   const Command command = find_command(root_fd, name, value_of(prepared.environment, "PATH"), cwd);
+  prepared.candidates = command.candidates;
   for (const auto& candidate : command.candidates) {
     const std::string path = candidate.front() == '/' ? candidate : cwd + "/" + candidate;
     if (may_execute(root_fd, path, prepared.account)) return;

@@ -22,8 +22,10 @@ struct RuntimeSpec {
   // container's standard streams as its own (the null device if there is to be a terminal) and
   // `report_fd` as descriptor 3. Its exit code is the container's.
   std::vector<std::string> keeper;
-  std::string config;  // config.json; an image n of the spec is mounted on images/<n> of the bundle
-  unsigned uid = 0;    // who owns the streams
+  // config.json; an image n of the spec is mounted on images/<n> of the bundle, and if the spec
+  // says `init`, the file "init" is the porter.
+  std::string config;
+  unsigned uid = 0;  // who owns the streams
   int report_fd = -1;
   int receive_fd = -1;  // ours, readable when there is a report
 };
@@ -44,6 +46,7 @@ ExitStatus launch_with_runtime(const LaunchSpec& spec, const RuntimeSpec& runtim
 struct Prepared {
   Account account;
   std::vector<std::string> environment;
+  std::vector<std::string> candidates;  // with `find`: as Command has them
 };
 
 // What a runtime would not do, in the root of a container that does not run: fills new volumes,

@@ -328,10 +328,16 @@ def launch_with_runtime(
     PID, pidfd and terminal (-1: none) of its first process; None: it has not been started, which is
     a HostError. The descriptors are taken over."""
 
-def prepare_for_runtime(spec: LaunchSpec, find: bool) -> tuple[int, int, list[int], list[str]]:
+def prepare_for_runtime(
+    spec: LaunchSpec, find: bool
+) -> tuple[int, int, list[int], list[str], list[str]]:
     """Fills the new volumes of a container that does not run; returns uid, gid, supplementary
-    groups and the whole environment of its process. With `find` raises launch()'s error for a
-    command that is not there."""
+    groups and the whole environment of its process. With `find` also the paths of which the first
+    that it may execute is its command; raises launch()'s error for a command that is not there."""
+
+def porter_program() -> bytes:
+    """A program that executes its arguments: "/dev/init", such paths, "", and the command line. It
+    stays as the first process, which reaps orphans and passes signals on."""
 
 def execute_in(
     spec: LaunchSpec, leader: int, started: Callable[[int], None] | None = None

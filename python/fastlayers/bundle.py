@@ -1,6 +1,7 @@
 """Bundles: a container or an image as a folder that any OCI runtime takes (runtime-spec 1.1).
 
     config.json   what is to be run, and how
+    init          the first process, if the container has one of the engine's
     rootfs        the root, mounted until it is unmounted: a container's own, so what is changed in
                   it is the container's; of an image a new one, whose changes lie in `upper`
 
@@ -41,8 +42,11 @@ def bundle_container(container: Container, directory: str, lock: FileLock) -> Mo
     long as the root is mounted. See Container.bundle."""
     try:
         with _Folder(directory) as folder:
-            config = _config(container)
+            config = _config(container, folder)
             write_file(folder.config, config, sync=False)
+            if container.options.init:
+                program = _core.porter_program()
+                write_file(os.path.join(folder.path, "init"), program, sync=False, mode=0o755)
             make_directory(folder.root)
             return mount_bundle(container, folder.root, {"container": container.id}, lock)
     except BaseException:
@@ -65,7 +69,7 @@ def bundle_image(image: Image, directory: str) -> Mounted:
         fill_directory(
             folder.path, _core.root_owner(store.root, list(container.diff_ids)), merged=_ROOT
         )
-        config = _config(container, binds)
+        config = _config(container, folder, binds)
         write_file(folder.config, config, sync=False)
         return mount_bundle(container, folder.root, {"manifest": image.digest}, None)
 
@@ -76,7 +80,9 @@ def _own_volume(mount: Mount, number: int, folder: _Folder) -> tuple[str, str, b
     return path, mount.target, mount.read_only, mount.copy_up
 
 
-def _config(container: Container, binds: Sequence[tuple[str, str, bool, bool]] = ()) -> bytes:
+def _config(
+    container: Container, folder: _Folder, binds: Sequence[tuple[str, str, bool, bool]] = ()
+) -> bytes:
     refuse_what_it_cannot(container.options)
     store = container.store
     with store.gc_lock(exclusive=False):
@@ -91,8 +97,8 @@ def _config(container: Container, binds: Sequence[tuple[str, str, bool, bool]] =
                 "for its bundle: run it with --runtime, or make it without"
             )
         network_files(container)
-        account = Account(*_core.prepare_for_runtime(spec, False))
-    return config_text(bundle_config(container, spec, account, root=_ROOT, images=""))
+        account = Account(*_core.prepare_for_runtime(spec, spec.init))
+    return config_text(bundle_config(container, spec, account, root=_ROOT, folder=folder.path))
 
 
 class _Folder:

@@ -33,7 +33,7 @@ _OPTIONS = frozenset(
     (
         "add_hosts", "annotations", "auto_remove", "cap_add", "cap_drop", "command", "detached",
         "devices", "dns", "dns_options", "dns_search", "domainname", "entrypoint", "env", "expose",
-        "group_add", "hostname", "interactive", "ipc", "labels", "limits", "mounts", "name",
+        "group_add", "hostname", "init", "interactive", "ipc", "labels", "limits", "mounts", "name",
         "network", "no_healthcheck", "oom_score_adj", "privileged", "publish", "publish_all",
         "read_only", "runtime", "security_opt", "shm_size", "stop_signal", "stop_timeout",
         "sysctls", "tmpfs", "tty", "ulimits", "user", "uts", "volumes", "workdir",
@@ -42,6 +42,7 @@ _OPTIONS = frozenset(
 _PERIOD_US = 100_000
 _UNLIMITED = (1 << 64) - 1
 _FILE_MASK = 0o022
+_INIT = "/dev/init"  # in a file system that is new with each start
 _BARE = ["nosuid", "noexec", "nodev"]
 _GENERATED = ("resolv.conf", "hosts", "hostname")
 # Of the host's /dev these have a file system or a meaning of their own in a container.
@@ -49,15 +50,24 @@ _OWN_DEVICES = ("pts", "shm", "fd", "mqueue", "console", ".lxc", ".lxd-mounts")
 
 
 class Account:
-    """Who a container's process is, and its environment; what _core.prepare_for_runtime finds."""
+    """Who a container's process is, its environment and, if they were looked for, the paths that
+    its command may have; what _core.prepare_for_runtime finds."""
 
-    __slots__ = ("environment", "gid", "groups", "uid")
+    __slots__ = ("candidates", "environment", "gid", "groups", "uid")
 
-    def __init__(self, uid: int, gid: int, groups: list[int], environment: list[str]) -> None:
+    def __init__(
+        self,
+        uid: int,
+        gid: int,
+        groups: list[int],
+        environment: list[str],
+        candidates: list[str],
+    ) -> None:
         self.uid = uid
         self.gid = gid
         self.groups = groups
         self.environment = environment
+        self.candidates = candidates
 
 
 def refuse_what_it_cannot(options: ContainerOptions) -> None:
@@ -85,10 +95,11 @@ def bundle_config(
     account: Account,
     *,
     root: str,
-    images: str,
+    folder: str,
 ) -> Json:
     """The config of a container that this engine would start by `spec`. `root` is where its root
-    will be, `images` the folder that has what it mounts of images, by number."""
+    will be, `folder` the bundle's, which has `images/N` for what it mounts of images, and `init`
+    for the first process, if there is to be one."""
     options = container.options
     of_container, no_new_privileges, profile = confinement.asked(options)
     names = capabilities.names_of(of_container & _available())
@@ -125,7 +136,7 @@ def bundle_config(
             "umask": _FILE_MASK,
             "additionalGids": [] if _core.has_single_id() else account.groups,
         },
-        "args": spec.argv,
+        "args": [_INIT, *account.candidates, "", *spec.argv] if options.init else spec.argv,
         "env": account.environment,
         "cwd": spec.cwd,
         "capabilities": {"bounding": names, "effective": own, "permitted": own},
@@ -144,7 +155,8 @@ def bundle_config(
         **({"annotations": dict(options.annotations)} if options.annotations else {}),
         "mounts": [
             *_system_mounts(options, spec.shm_bytes),
-            *_mounts(container, spec, images),
+            *([_bind(f"{folder}/init", _INIT, True, False)] if options.init else []),
+            *_mounts(container, spec, f"{folder}/images"),
         ],
         "linux": linux,
     }

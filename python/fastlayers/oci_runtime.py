@@ -62,7 +62,7 @@ def launch_with_runtime(
         spec,
         account,
         root=os.path.join(container.directory, "merged"),
-        images=os.path.join(container.directory, "bundle", "images"),
+        folder=os.path.join(container.directory, "bundle"),
     )
     keeper = [sys.executable, "-I", "-S", _KEEPER, program, container.id]
     ours, theirs = _socket_pair()

@@ -73,12 +73,13 @@ def test_an_image_as_a_bundle(shell: CommandLine, runtime: str, tmp_path: Path) 
 def test_a_container_as_a_bundle(shell: CommandLine, runtime: str, tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     shell.must("create", "--name", "bundled", "-e", "A=1", "-u", "maria", "-v", "data:/data",
-               "--security-opt", "no-new-privileges", "--network", "none", "-m", "64m",
+               "--security-opt", "no-new-privileges", "--network", "none", "-m", "64m", "--init",
                "box", "sh", "-c",
-               "echo $A; id -un; ls /sys/class/net; echo x > /tmp/new; exit 4")  # fmt: skip
+               "echo $A; id -un; cat /proc/1/comm; ls /sys/class/net; echo x > /tmp/new; "
+               "exit 4")  # fmt: skip
     shell.must("bundle", "bundled", str(folder))
     assert violations(json.loads((folder / "config.json").read_text())) == []
-    assert run_bundle(runtime, folder) == (4, "1\nmaria\nlo\n")
+    assert run_bundle(runtime, folder) == (4, "1\nmaria\ninit\nlo\n")
     assert "is mounted at" in shell.fails(1, "start", "bundled").err
     assert "is not empty" in shell.fails(1, "bundle", "bundled", str(folder)).err
     shell.must("umount", f"{folder}/rootfs")

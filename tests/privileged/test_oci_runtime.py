@@ -254,6 +254,23 @@ def test_devices_and_namespaces_of_the_host(box: CommandLine, runtime: str) -> N
     assert "/dev/shm" not in lonely.lines and not set(host) & set(lonely.lines)
 
 
+def test_a_first_process_of_the_engine(box: CommandLine, runtime: str) -> None:
+    run = ("--runtime", runtime, "--init", "box", "sh", "-c")
+    look = "cat /proc/1/comm; test $$ = 1 || ls /dev/init; (sleep 0.2 &) ; exit 7"
+    done = box.call("run", "--name", "with-init", *run, look)
+    assert (done.code, done.lines) == (7, ["init", "/dev/init"]), done.err
+    assert "init" not in box.must("diff", "with-init").out
+    box.must("rm", "with-init")
+    waits = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done"
+    box.must("run", "-d", "--name", "told", *run, waits)
+    while not box.must("logs", "told").out:
+        time.sleep(0.05)
+    box.must("stop", "told")
+    assert box.must("inspect", "-f", "{{.State.ExitCode}}", "told").out == "9\n"
+    box.must("rm", "told")
+    assert box.fails(127, "run", "--rm", "--runtime", runtime, "--init", "box", "absent")
+
+
 def test_limits(box: CommandLine, runtime: str) -> None:
     box.must("create", "--name", "small", "--runtime", runtime, "-m", "32m", "--pids-limit", "20",
              "--cpus", "0.5", "box", "sleep", "60")  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,8 +49,8 @@ def config_of(folder: Path, tty: bool = False, uid: int = 7, **asked: Any) -> di
     spec.shm_bytes = options.shm_size or spec.shm_bytes
     confine(spec, options)
     plan_mounts(spec, container, container.mounts)
-    account = oci_bundle.Account(uid, 8, [8, 9], ["A=b"])
-    config = oci_bundle.bundle_config(container, spec, account, root="rootfs", images="images")
+    account = oci_bundle.Account(uid, 8, [8, 9], ["A=b"], [])
+    config = oci_bundle.bundle_config(container, spec, account, root="rootfs", folder="bundle")
     raw = json.loads(oci_bundle.config_text(config))
     assert isinstance(raw, dict)
     return raw
@@ -370,13 +369,16 @@ def test_a_runtime_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
         oci_runtime.find_runtime(str(tmp_path / "other"))
 
 
-def test_without_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "crun"
-    program.touch(0o755)
-    container = SimpleNamespace(options=ContainerOptions(runtime=str(program)))
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(UnsupportedError, match="is not supported without root"):
-        oci_runtime.launch_with_runtime(container, _core.LaunchSpec(), print)  # type: ignore[arg-type]
+def test_a_user_namespace_has_no_control_groups_and_no_devices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_core, "in_initial_user_namespace", lambda: False)
+    config = config_of(tmp_path, devices=["/dev/zero:/dev/mine"])
+    assert {"cgroupsPath", "resources", "devices"}.isdisjoint(config["linux"])
+    mounts = {mount["destination"]: mount for mount in config["mounts"]}
+    assert (mounts["/dev/mine"]["source"], mounts["/sys"]["type"]) == ("/dev/zero", "bind")
+    with pytest.raises(UnsupportedError, match="without root"):
+        config_of(tmp_path, limits=Limits(memory=1 << 26))
 
 
 @pytest.mark.parametrize(
