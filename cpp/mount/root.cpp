@@ -51,10 +51,12 @@ sys::Fd mount_single(const Root& plan) {
 }
 
 // EINVAL is the kernel's answer to a descriptor where it knows only paths (before 6.13), to a
-// detached mount as a layer (before 6.15), and to much else.
+// detached mount as a layer (before 6.15), and to much else. To a descriptor it says EOPNOTSUPP
+// where overlayfs knows only mount(2)'s options (before 6.5).
 bool may_be_old_kernel(const Error& error) {
+  const int number = error.errno_value();
   return error.kind() == ErrorKind::system &&
-         (error.errno_value() == EINVAL || error.errno_value() == EBADF);
+         (number == EINVAL || number == EBADF || number == EOPNOTSUPP);
 }
 
 // Runs `make` on a thread with a mount namespace of its own, which ends with the thread.
