@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -151,8 +153,6 @@ def test_a_child_leaves_the_stores_of_its_parent(folder: Path) -> None:
 
 
 def test_a_process_that_exits_leaves_nothing(folder: Path, temporary: Path) -> None:
-    import subprocess
-
     code = (
         "from fastlayers import Image\n"
         f"print(Image.at('oci-archive:{folder}/oci.tar').read('/etc/os-release'))"
@@ -163,6 +163,42 @@ def test_a_process_that_exits_leaves_nothing(folder: Path, temporary: Path) -> N
     )
     assert done.stdout == b"b'NAME=first\\n'\n"
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_a_killed_process_leaves_the_next_one_removes(
+    folder: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    code = (
+        "from fastlayers import Image\n"
+        f"image = Image.at('docker-archive:{folder}/two.tar:first:1')\n"
+        "print(image.id, flush=True)\n"
+        "input()"
+    )
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    words = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, env=environment, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout and process.stdout.readline().startswith(b"sha256:")
+        (left,) = temporary.iterdir()
+        Image.at(f"docker-archive:{folder}/one.tar")
+        assert left.exists()  # it is in use
+        remove_temporary_stores()
+        process.send_signal(number)
+    target = temporary.parent / "of no concern"
+    target.mkdir()
+    others = [temporary / "fastlayers-look-link", temporary / "fastlayers-look-file"]
+    others[0].symlink_to(target)
+    others[1].write_text("")
+    with monkeypatch.context() as other_user:
+        other_user.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        Image.at(f"docker-archive:{folder}/two.tar:first:1")
+    assert left.exists()
+    Image.at(f"docker-archive:{folder}/one.tar")
+    assert not left.exists() and target.exists() and all(map(os.path.lexists, others))
+    assert len(list(temporary.iterdir())) == 4
+    for other in others:
+        other.unlink()
 
 
 _VERBS = (
