@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import struct
 
@@ -18,7 +19,7 @@ def rpm_header(*tags: tuple[int, str | int]) -> bytes:
             data += bytes(-len(data) % 4)
         kind = 4 if isinstance(value, int) else 6
         entries += struct.pack(">IIII", tag, kind, len(data), 1)
-        data += struct.pack(">I", value) if isinstance(value, int) else value.encode() + b"\0"
+        data += struct.pack(">I", value) if isinstance(value, int) else os.fsencode(value) + b"\0"
     return struct.pack(">II", len(tags), len(data)) + entries + data
 
 
@@ -45,7 +46,7 @@ def database(*statements: str, blobs: tuple[object, ...] = ()) -> bytes:
 
 def written(path: str, content: str | bytes) -> Member:
     """A file of an image."""
-    data = content.encode() if isinstance(content, str) else content
+    data = os.fsencode(content) if isinstance(content, str) else content
     return Member(path.encode(), "file", content=data)
 
 
@@ -59,3 +60,21 @@ def pypi(name: str, version: str) -> Member:
     """A dist-info of Python."""
     text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\nName: of the body\n"
     return written(f"usr/lib/python3/{name}-{version}.dist-info/METADATA", text)
+
+
+def dpkg(*packages: tuple[str, str, str]) -> Member:
+    """dpkg's status of (name, version, architecture)."""
+    lines = "Package: {}\nStatus: install ok installed\nVersion: {}\nArchitecture: {}\n\n"
+    return written("var/lib/dpkg/status", "".join(lines.format(*one) for one in packages))
+
+
+def apk(*packages: tuple[str, str, str]) -> Member:
+    """apk's list of them."""
+    return written(
+        "lib/apk/db/installed", "".join("P:{}\nV:{}\nA:{}\n\n".format(*p) for p in packages)
+    )
+
+
+def rpms(*packages: tuple[str, str, str]) -> Member:
+    """rpm's database of them; all have the release 1."""
+    return written("var/lib/rpm/rpmdb.sqlite", database(blobs=tuple(rpm_of(*p) for p in packages)))

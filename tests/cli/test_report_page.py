@@ -279,8 +279,17 @@ def test_the_differences_of_two(store: Store, shown: Shown) -> None:
 
 def test_the_packages_of_two(tmp_path: Path, shown: Shown) -> None:
     hostile = "<img src=x onerror=alert(1)></script>\u202e"
-    first = [package_files.npm("", "gone", "1.0"), package_files.pypi("changed", "1.0")]
+    first = [
+        package_files.npm("", "gone", "1.0"),
+        package_files.pypi("changed", "1.0"),
+        package_files.dpkg(("libc6", "2.36", "amd64"), ("libc6", "2.36", "i386")),
+        package_files.apk(("musl", "1.2", "x86_64")),
+        package_files.rpms(("bash", "5", "x86_64")),
+    ]
     second = [
+        package_files.dpkg(("libc6", "2.37", "amd64"), ("libc6", "2.36", "i386")),
+        package_files.apk(("musl\udcff\u202e", "1.2", "x86_64")),
+        package_files.rpms(("bash", "5", "x86_64"), ("bash", "5", "i686")),
         Member(b"node_modules/.wh.gone", "file"),
         Member(b"usr/lib/python3/.wh.changed-1.0.dist-info", "file"),
         package_files.pypi("changed", "2.0"),
@@ -291,12 +300,16 @@ def test_the_packages_of_two(tmp_path: Path, shown: Shown) -> None:
     old = stack_image.loaded(root, [first], "old:1")
     new = stack_image.loaded(root, [first, second], "new:1")
     with shown(old, new) as page:
-        assert page.texts("#tabs button")[1] == "Packages 3"
+        assert page.texts("#tabs button")[1] == "Packages 7"
         page.click("#tab-1")
         assert [row.split("\n") for row in page.texts("#list .package:not(.head)")] == [
+            ["removed", "apk", "musl", "1.2"],
+            ["added", "apk", r"musl\xff\u202e", "1.2"],
+            ["changed", "deb", "libc6", "2.36", "2.37"],
             ["removed", "npm", "gone", "1.0"],
             ["changed", "pypi", "changed", "1.0", "2.0"],
             ["added", "pypi", "fresh", hostile.replace("\u202e", "\\u202e")],
+            ["added", "rpm", "bash", "5-1"],
         ]
         assert "Not read" in page.text("#list") and "/var/lib/rpm/Packages" in page.text("#list")
         assert page.value("document.querySelectorAll('img, #list script').length") == 0

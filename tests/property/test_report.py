@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given
+from hypothesis import strategies as st
 
 from fastlayers import analysis
-from tests import stack_image, strategies
+from tests import package_files, stack_image, strategies
 from tests.cli.test_report import opened, paths, texts
 from tests.tar_members import Member
 
@@ -69,3 +72,43 @@ def test_changes_are_those_that_compare_tells(
 
 
 _ASPECTS = ("kind", "content", "mode", "owner", "time", "device", "target", "xattrs")
+
+
+_Packages = list[tuple[str, str, str]]  # name, version, architecture
+_WORDS = st.sampled_from(["a", "b", "<img src=x>", "</script>", "\udcff", "\u202e\x1b[2J", "\xe9"])
+_INSTALLED = st.lists(
+    st.tuples(_WORDS, _WORDS, st.sampled_from(["x", "y"])), max_size=5, unique=True
+)
+_SIDE = st.tuples(_INSTALLED, _INSTALLED, _INSTALLED)
+
+
+@given(_SIDE, _SIDE)
+def test_packages_are_those_of_the_databases(
+    memory_store: str,
+    old: tuple[_Packages, _Packages, _Packages],
+    new: tuple[_Packages, _Packages, _Packages],
+) -> None:
+    images = []
+    for name, (debs, apks, rpms) in (("old:1", old), ("new:1", new)):
+        layer = [package_files.dpkg(*debs), package_files.apk(*apks), package_files.rpms(*rpms)]
+        images.append(stack_image.loaded(memory_store, [layer], name))
+    document, _ = opened(analysis.report(*images))
+    told = {(type_, name): rest for _, type_, name, *rest in document["differences"]["packages"]}
+    changes = {(row[1], row[2]): row[0] for row in document["differences"]["packages"]}
+    for type_, olds, news in zip(("deb", "apk", "rpm"), old, new, strict=True):
+        for name in {package[0] for package in (*olds, *news)}:
+            sides = [
+                Counter((f"{version}-1" if type_ == "rpm" else version, architecture)
+                        for of, version, architecture in packages if of == name)
+                for packages in (olds, news)
+            ]  # fmt: skip
+            differ = [sides[0] - sides[1], sides[1] - sides[0]]
+            if not differ[0] and not differ[1]:
+                continue
+            one = len({architecture for _, architecture in (*differ[0], *differ[1])}) == 1
+            wanted = [{v if one else f"{v} ({a})" for v, a in side} for side in differ]
+            found = told.pop((type_, name))
+            assert [set(filter(None, text.split(", "))) for text in found] == wanted
+            change = "changed" if all(differ) else "removed" if differ[0] else "added"
+            assert changes[type_, name] == change
+    assert told == {}

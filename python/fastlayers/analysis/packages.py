@@ -95,6 +95,21 @@ class PackageDifference:
         """ "added", "removed" or "changed"."""
         return "changed" if self.old and self.new else "removed" if self.old else "added"
 
+    @property
+    def versions(self) -> tuple[str, str]:
+        """Those of the old copies and of the new ones, "1.0, 2.0"; with the architecture, "1.0
+        (amd64)", where that is not the same of all."""
+        one = len({copy.architecture for copy in (*self.old, *self.new)}) == 1
+        old, new = (
+            ", ".join(dict.fromkeys(c.version if one else _with_architecture(c) for c in copies))
+            for copies in (self.old, self.new)
+        )
+        return old, new
+
+
+def _with_architecture(copy: Package) -> str:
+    return f"{copy.version} ({copy.architecture})"
+
 
 class _Place(NamedTuple):
     """A file that tells of packages: its row of the table, the type of them, and the name of one

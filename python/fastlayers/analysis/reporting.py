@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastlayers.analysis.files import Array
-    from fastlayers.analysis.packages import Package
     from fastlayers.image import Image
 
     _Slices = tuple[Array, Array]  # offsets into a heap, and lengths
@@ -273,19 +272,12 @@ def _values(old: Image, new: Image) -> dict[str, Any]:
     before, after = compare_history(old, new)
     packages, unread = compare_packages(old, new)
     return {
-        "packages": [
-            [p.change, p.type, p.name, _versions(p.old), _versions(p.new)] for p in packages
-        ],
+        "packages": [[p.change, p.type, p.name, *p.versions] for p in packages],
         "unread": [[file.path, file.reason] for file in unread],
         "config": [[v.name, _text(v.old), _text(v.new)] for v in compare_config(old, new)],
         "old_history": before,
         "new_history": after,
     }
-
-
-def _versions(copies: Sequence[Package]) -> str:
-    texts = (" ".join(filter(None, (p.version, p.architecture))) for p in copies)
-    return ", ".join(dict.fromkeys(texts))
 
 
 def _flat(name: str, value: Any, levels: int = LEVELS) -> list[tuple[str, Any]]:

@@ -15,7 +15,6 @@ from fastlayers.cli.template import in_utf8
 
 if TYPE_CHECKING:
     from fastlayers.analysis.comparison import Comparison
-    from fastlayers.analysis.packages import PackageDifference
 
 COMMAND = Command(
     "CONTAINER | [OPTIONS] IMAGE IMAGE",
@@ -78,11 +77,13 @@ def _rows(found: Comparison, *, full: bool) -> Iterator[dict[str, object]]:
                 **name_fields(step if full else human.shorten(text, _VALUE_WIDTH), "Name"),
             }
     for package in found.packages:
+        old, new = package.versions
         yield {
             "Aspects": package.type,
             "Change": package.change,
+            "New": one_line(new),
+            "Old": one_line(old),
             "Type": "package",
-            **_versions(package),
             **name_fields(package.name, "Name"),
         }
     for file in found.files:
@@ -94,17 +95,6 @@ def _rows(found: Comparison, *, full: bool) -> Iterator[dict[str, object]]:
             "Type": file.kind,
             **name_fields(file.path, "Name"),
         }
-
-
-def _versions(package: PackageDifference) -> dict[str, object]:
-    """Those of the old image and of the new one, with the architecture where that is not one."""
-    sides = {"Old": package.old, "New": package.new}
-    one = len({copy.architecture for side in sides.values() for copy in side}) == 1
-    texts = {
-        side: [c.version if one else f"{c.version} ({c.architecture})" for c in copies]
-        for side, copies in sides.items()
-    }
-    return {side: one_line(", ".join(dict.fromkeys(found))) for side, found in texts.items()}
 
 
 def _short(value: object) -> str:
