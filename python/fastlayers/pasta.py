@@ -41,12 +41,18 @@ _NOISE = b"to syslog"
 
 
 def find_pasta() -> str:
-    """The program's path. UnsupportedError if it is not installed."""
+    """The program's path. UnsupportedError if it is not installed or cannot work for this user."""
     path = shutil.which("pasta")
     if path is None:
         raise UnsupportedError(
             "pasta is not installed, which gives containers networks of their own and publishes "
             "their ports: install it (Debian's and Ubuntu's package passt), or use --network host"
+        )
+    if not os.path.exists(_TUN):
+        raise UnsupportedError(f"pasta needs {_TUN}, which is not here: have root run modprobe tun")
+    if not os.access(_TUN, os.R_OK | os.W_OK):
+        raise UnsupportedError(
+            f"pasta needs {_TUN}, which this user may not open: have root run chmod 666 {_TUN}"
         )
     return os.path.abspath(path)
 
@@ -80,10 +86,6 @@ class Pasta:
         command += [*_port_words(self.ports), "-T", "none", "-U", "none"]
         # Beyond the standard streams newer versions close what they inherit.
         command += ["--pid", "/proc/self/fd/1", "--netns", "/proc/self/fd/0"]
-        if not os.access(_TUN, os.R_OK | os.W_OK):
-            raise UnsupportedError(
-                f"pasta needs {_TUN}, which this user may not open: have root run chmod 666 {_TUN}"
-            )
         self.network_fd = _core.new_network()
         try:
             self._read_end, write_end = os.pipe()

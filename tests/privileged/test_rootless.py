@@ -400,8 +400,19 @@ def test_a_network_of_its_own(user: OrdinaryUser) -> None:
         user.must("rm", "-f", "lonely")
 
 
+@pytest.mark.needs("pasta", "crun", "runc")
 def test_info_tells_what_there_is_and_what_to_change(user: OrdinaryUser) -> None:
-    status = dict(json.loads(user.must("info", "-f", "json").out)["RootlessStatus"])
+    told = json.loads(user.must("info", "-f", "json").out)
+    status = dict(told["RootlessStatus"])
+    may_open = os.stat("/dev/net/tun").st_mode & 0o6 == 0o6
+    networks = {"pasta": "yes (ports can be published)", "host": "yes", "none": "yes"}
+    if not may_open:
+        networks["pasta"] = (
+            "no (pasta needs /dev/net/tun, which this user may not open: have root run "
+            "chmod 666 /dev/net/tun)"
+        )
+    assert dict(told["NetworkStatus"]) == networks
+    assert {"crun", "runc"} <= set(told["Runtimes"])
     if user.must("run", "--rm", "box", "cat", "/proc/self/uid_map").lines[1:]:
         assert status["User IDs"] == (
             f"0 = {user.uid}, 1-{ID_COUNT} = {FIRST_ID}-{FIRST_ID + ID_COUNT - 1}"

@@ -50,6 +50,10 @@ def run(call: Call) -> int:
     print(f" Storage Driver: {about['Driver']}")
     for name, value in about["DriverStatus"]:
         print(f"  {name}: {value}")
+    print(" Networks:")
+    for name, value in about["NetworkStatus"]:
+        print(f"  {name}: {value}")
+    print(f" Runtimes: {' '.join(about['Runtimes'])}")
     print(f" Rootless: {'true' if about['Rootless'] else 'false'}")
     for name, value in about["RootlessStatus"]:
         print(f"  {name}: {value}")
@@ -76,6 +80,8 @@ def _about(store: Store) -> dict[str, Any]:
         "Images": len(store.images()),
         "Driver": store.known_backend,
         "DriverStatus": _driver_status(store),
+        "NetworkStatus": _network_status(),
+        "Runtimes": _runtimes(),
         "Rootless": not _core.in_initial_user_namespace() or os.geteuid() != 0,
         "RootlessStatus": _rootless_status(store),
         "KernelVersion": system.release,
@@ -107,6 +113,28 @@ def _driver_status(store: Store) -> list[list[str]]:
         answer = "yes" if works else "no"
         status.append([names.get(key, key), f"{answer} ({why})" if why else answer])
     return status
+
+
+def _network_status() -> list[list[str]]:
+    """The networks that a container may have, and why not."""
+    from fastlayers.pasta import find_pasta
+
+    try:
+        find_pasta()
+        pasta = "yes (ports can be published)"
+    except FastlayersError as error:
+        pasta = f"no ({error})"
+    return [["host", "yes"], ["none", "yes"], ["pasta", pasta]]
+
+
+def _runtimes() -> dict[str, dict[str, str]]:
+    """The programs that can start a container, besides this engine."""
+    import shutil
+
+    from fastlayers.container_options import RUNTIMES
+
+    found = {name: shutil.which(name) for name in RUNTIMES}
+    return {name: {"path": path} for name, path in found.items() if path is not None}
 
 
 def _rootless_status(store: Store) -> list[list[str]]:
