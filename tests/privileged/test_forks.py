@@ -260,7 +260,8 @@ def test_the_copy_is_of_one_moment(store: Store) -> None:
     running = store.image("box").create(["sh", "-c", "sleep 1000"], name="running")
     running.start(attach=False)
     script = "i=0; while :; do i=$((i+1)); echo $i >> /root/a; echo $i >> /root/z; done"
-    running.exec(["sh", "-c", f"head -c 30000000 /dev/zero > /root/m; ({script}) & :"])
+    begun = "until test -s /root/z; do sleep 0.01; done"
+    running.exec(["sh", "-c", f"head -c 30000000 /dev/zero > /root/m; ({script}) & {begun}"])
     for _ in range(5):
         fork = running.fork(sync=False)
         a, z = map(int, sh(fork, "wc -l < /root/a; wc -l < /root/z").split())

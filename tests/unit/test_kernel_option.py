@@ -109,7 +109,7 @@ def test_devices_as_they_are_written() -> None:
 
 
 def test_devices_of_the_host(tmp_path: Path) -> None:
-    assert devices(["/dev/null:/x"])[0][:4] == ("/x", False, 1, 3)
+    assert devices(["/dev/null:/x"])[0][:5] == ("/dev/null", "/x", False, 1, 3)
     (tmp_path / "file").write_text("")
     for path in ("/nope", str(tmp_path), str(tmp_path / "file")):
         with pytest.raises(InvalidError, match=f'adding custom device "{path}"'):
