@@ -313,6 +313,12 @@ def test_the_packages_of_two(tmp_path: Path, shown: Shown) -> None:
         ]
         assert "Not read" in page.text("#list") and "/var/lib/rpm/Packages" in page.text("#list")
         assert page.value("document.querySelectorAll('img, #list script').length") == 0
+    for width in (420, 1280):
+        with shown(old, new, width) as page:
+            page.click("#tab-1")
+            cells = "[...document.querySelectorAll('#list .package span')]"
+            assert page.value(f"{cells}.every((cell) => cell.scrollWidth <= cell.clientWidth)")
+            assert page.value("document.documentElement.scrollWidth") <= width
     with shown(old, old) as page:
         page.click("#tab-1")
         assert page.text("#list") == "The packages of both are the same."

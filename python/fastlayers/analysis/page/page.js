@@ -187,7 +187,7 @@ function packages(host) {
   const row = (at) => {
     const [word, type, name, old, now] = rows[at];
     return el("div", { class: "row package" }, el("span", { class: word }, word), el("span", { class: "quiet" }, type),
-      ...[name, old, now].map((text) => el("span", { class: "mono", title: shown(text) }, shown(text))));
+      ...[name, old, now].map((text) => el("span", { class: "mono" }, shown(text))));
   };
   fillList(host, rows.length, row, { heading: heading("package", "Change", "Type", "Package", "Before", "After"), empty: "The packages of both are the same." });
   if (unread.length) host.append(el("p", { class: "group" }, "Not read"), ...unread.map((file) => valueRow(...file)));
