@@ -69,7 +69,7 @@ def _name(row: dict[str, Any], key: str = "Path") -> bytes:
 
 
 def _names(rows: Rows) -> set[bytes]:
-    return {_name(row) for row in rows}
+    return {_name(row) for row in rows} - {b""}
 
 
 def _listed(rows: Rows) -> object:
@@ -100,6 +100,15 @@ def _lines(rows: Rows) -> object:
 
 def _sums(rows: Rows) -> object:
     return {_name(row, "Name"): row["Size"] for row in rows}
+
+
+def _shares(rows: Rows) -> object:
+    return {int(row["Name"]) - 1: (row["Size"], row["Files"]) for row in rows}
+
+
+def _true_shares(world: World) -> object:
+    shown = Counter(entry.layer for entry in world.history.end.values())
+    return {n: (world.history.shown(n), count) for n, count in shown.items()}
 
 
 def _steps(rows: Rows) -> object:
@@ -273,9 +282,11 @@ QUESTIONS = (
     _find(
         "find, by size and mode", "--size +102400 --mode -0100", "-type f -size +102400c -perm -100"
     ),
+    _find("find, all there is", "", ""),
     _grep("grep, in /etc", "root", "etc"),
     _grep("grep, in all files", "password *=", ""),
     Question("du", ("du", IMAGE, "/"), _of(_sums), lambda world: world.old.disk_usage("du")),
+    Question("du --by layer", ("du", "--by", "layer", CHANGED), _of(_shares), _true_shares),
     _blame("a file", "var/lib/dpkg/status"),
     _blame("a folder", "var"),
     Question("layers", ("layers", CHANGED), _of(_layers), _true_layers),
