@@ -49,6 +49,12 @@ def test_full_rows_line_up(rows: list[list[str]]) -> None:
             assert line[start : start + len(cell)] == cell
 
 
+@given(st.lists(st.lists(st.text("ab é%", max_size=14), min_size=3, max_size=3), min_size=1))
+def test_full_rows_look_the_same_when_another_is_not(rows: list[list[str]]) -> None:
+    text = "\n".join("\t".join(row) for row in rows)
+    assert align(text) == align(f"{text}\nalone").removesuffix("\nalone")
+
+
 @given(st.text("a\t\n", max_size=200))
 def test_anything_is_aligned(text: str) -> None:
     aligned = align(text)
