@@ -86,6 +86,7 @@ void prepare(const LaunchSpec& spec, Program& program) {
   if (!spec.host_uts && !spec.hostname.empty()) sys::set_hostname(spec.hostname);
   if (!spec.domainname.empty()) sys::set_domainname(spec.domainname);
   leave_callers_groups(spec);
+  show_own_cgroups(mounts, spec.privileged);
   sys::pivot_into(root.get());
   const std::string cwd = enter(directory);
 

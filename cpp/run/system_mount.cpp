@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,8 +11,10 @@
 #include "base/error.hpp"
 #include "run/target.hpp"
 #include "sys/file.hpp"
+#include "sys/file_system.hpp"
 #include "sys/mount_api.hpp"
 #include "sys/mount_point.hpp"
+#include "sys/namespace.hpp"
 #include "sys/node.hpp"
 #include "sys/stream.hpp"
 #include "sys/user_namespace.hpp"
@@ -258,17 +261,23 @@ void mask_thermal_counters(int sys_fd, int dev_fd) {
   }
 }
 
+std::optional<sys::Fd> open_cgroups(int sys_fd) {
+  return sys::try_open_in_root(sys_fd, "fs/cgroup", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+}
+
 void mount_cgroups(int sys_fd, unsigned flags) {
   const auto host = sys::try_open("/sys/fs/cgroup", O_PATH | O_DIRECTORY);
-  const auto target = sys::try_open_in_root(sys_fd, "fs/cgroup", O_PATH | O_DIRECTORY | O_NOFOLLOW);
-  if (!host || !target) return;
+  const auto target = open_cgroups(sys_fd);
+  if (!host || !target || sys::is_unified_cgroup(host->get())) return;
   const sys::Fd copy = sys::clone_mount_at(host->get(), "", true);
   sys::add_mount_flags(copy.get(), flags, true);
   attach(copy, *target);
 }
 
-void mount_sys(int root_fd, int dev_fd, const SystemMountOptions& options) {
-  const unsigned flags = kBare | (options.privileged ? 0U : sys::kReadOnly);
+unsigned sys_flags(bool privileged) { return kBare | (privileged ? 0U : sys::kReadOnly); }
+
+sys::Fd mount_sys(int root_fd, int dev_fd, const SystemMountOptions& options) {
+  const unsigned flags = sys_flags(options.privileged);
   const sys::Fd target = open_system_point(root_fd, "sys");
   sys::Fd mount;
   try {
@@ -282,9 +291,10 @@ void mount_sys(int root_fd, int dev_fd, const SystemMountOptions& options) {
     sys::add_mount_flags(mount.get(), flags, true);
     attach(mount, target);
   }
-  if (!options.hide) return;
+  if (!options.hide) return mount;
   for (const char* path : kMaskedSys) mask(mount.get(), path, dev_fd);
   mask_thermal_counters(mount.get(), dev_fd);
+  return mount;
 }
 
 }  // namespace
@@ -293,13 +303,22 @@ SystemMounts mount_system(int root_fd, const SystemMountOptions& options) {
   SystemMounts mounts = mount_dev(root_fd, options);
   mounts.is_new = true;
   mount_proc(root_fd, mounts.dev.get(), options);
-  mount_sys(root_fd, mounts.dev.get(), options);
+  mounts.sys = mount_sys(root_fd, mounts.dev.get(), options);
   return mounts;
 }
 
 void make_null(int directory_fd) {
   const Device& null = kDevices[0];
   sys::attach_mount_at(make_device(directory_fd, null).get(), directory_fd, null.name);
+}
+
+void show_own_cgroups(const SystemMounts& mounts, bool privileged) {
+  const auto host = sys::try_open("/sys/fs/cgroup", O_PATH | O_DIRECTORY);
+  if (!host || !sys::is_unified_cgroup(host->get())) return;
+  const auto target = open_cgroups(mounts.sys.get());
+  if (!target) return;
+  sys::enter_cgroup_namespace();
+  attach(new_mount("cgroup2", {}, sys_flags(privileged), "cgroup"), *target);
 }
 
 SystemMounts find_system(int root_fd) {

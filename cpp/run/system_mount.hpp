@@ -22,6 +22,7 @@ namespace fastlayers::run {
 struct SystemMounts {
   sys::Fd dev;     // root directory of /dev
   sys::Fd devpts;  // root directory of /dev/pts
+  sys::Fd sys;     // root directory of /sys; of new ones only
   bool is_new = false;
 };
 
@@ -37,6 +38,10 @@ struct SystemMountOptions {
 // `root_fd` is attached in the calling thread's own mount namespace; the thread's children are in
 // the container's PID namespace and it is itself in the container's network namespace.
 SystemMounts mount_system(int root_fd, const SystemMountOptions& options);
+
+// For a process that is in the control groups it is to stay in: they become all there is of the
+// hierarchy, where the host has version 2 alone (which Docker calls a private cgroup namespace).
+void show_own_cgroups(const SystemMounts& mounts, bool privileged);
 
 // Those of a container that runs, of which the calling process has the root: what its root has made
 // of them is not trusted.

@@ -26,11 +26,12 @@ constexpr Name kNames[] = {
     {0x73717368, "squashfs"}, {0x4d44, "vfat"},      {0x2011bab0, "exfat"},
 };
 
+constexpr std::uint32_t kUnifiedCgroup = 0x63677270;
 constexpr std::uint32_t kPseudo[] = {
     0x9fa0,      // proc
     0x62656572,  // sysfs
     0x27e0eb,    // cgroup
-    0x63677270,  // cgroup2
+    kUnifiedCgroup,
     0x1cd1,      // devpts
     0x19800202,  // mqueue
     0x64626720,  // debugfs
@@ -44,14 +45,19 @@ constexpr std::uint32_t kPseudo[] = {
     0x6e736673,  // nsfs
 };
 
+std::uint32_t magic_of(int fd) {
+  struct statfs info {};
+  if (::fstatfs(fd, &info) != 0) throw_errno("statfs");
+  return static_cast<std::uint32_t>(info.f_type);
+}
+
 }  // namespace
 
 bool is_pseudo_file_system(int fd) {
-  struct statfs info {};
-  if (::fstatfs(fd, &info) != 0) throw_errno("statfs");
-  return std::find(std::begin(kPseudo), std::end(kPseudo),
-                   static_cast<std::uint32_t>(info.f_type)) != std::end(kPseudo);
+  return std::find(std::begin(kPseudo), std::end(kPseudo), magic_of(fd)) != std::end(kPseudo);
 }
+
+bool is_unified_cgroup(int fd) { return magic_of(fd) == kUnifiedCgroup; }
 
 std::string file_system_name(const std::string& path) {
   struct statfs info {};

@@ -11,5 +11,6 @@ std::string file_system_name(const std::string& path);
 // Whether an open file lies on a file system that shows the kernel's state (proc, sysfs, cgroup,
 // devpts and the like): there is nothing in it to be kept.
 bool is_pseudo_file_system(int fd);
+bool is_unified_cgroup(int fd);  // control groups of version 2
 
 }  // namespace fastlayers::sys

@@ -28,6 +28,10 @@ void join_cgroup(const std::string& directory) {
   write_all(file.get(), as_bytes("0"));
 }
 
+void enter_cgroup_namespace() {
+  if (::unshare(CLONE_NEWCGROUP) != 0) throw_errno("make a cgroup namespace");
+}
+
 void set_oom_score_adj(int value) {
   const Fd file = open("/proc/self/oom_score_adj", O_WRONLY);
   write_all(file.get(), as_bytes(std::to_string(value)));
@@ -41,15 +45,15 @@ void keep_mounts_private() {
 
 namespace {
 
-// Where we are in the host's network, so is who shares it, and to "join" it would take root on the
-// host. A process that ended and whose number another has by now cannot be joined anyway.
-bool shares_network(const Fd& process) {
+// Where we are in a namespace of the host's, so is who shares it, and to "join" it would take root
+// on the host. A process that ended and whose number another has by now cannot be joined anyway.
+bool shares(const char* kind, const Fd& process) {
   const std::string info = read_file("/proc/self/fdinfo/" + std::to_string(process.get()), 4096);
   const auto at = info.find("Pid:\t");
   if (at == std::string::npos) return false;
   const std::string pid = std::to_string(std::atol(info.c_str() + at + 5));
-  const auto own = try_open("/proc/self/ns/net", O_RDONLY);
-  const auto its = try_open("/proc/" + pid + "/ns/net", O_RDONLY);
+  const auto own = try_open(std::string("/proc/self/ns/") + kind, O_RDONLY);
+  const auto its = try_open("/proc/" + pid + "/ns/" + kind, O_RDONLY);
   if (!own || !its) return false;
   const struct stat here = stat_fd(own->get());
   const struct stat there = stat_fd(its->get());
@@ -59,8 +63,11 @@ bool shares_network(const Fd& process) {
 }  // namespace
 
 void join_namespaces(const Fd& leader) {
-  const int network = shares_network(leader) ? 0 : CLONE_NEWNET;
-  if (::setns(leader.get(), CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | network) == 0) return;
+  const int network = shares("net", leader) ? 0 : CLONE_NEWNET;
+  const int cgroup = shares("cgroup", leader) ? 0 : CLONE_NEWCGROUP;
+  if (::setns(leader.get(), CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | network | cgroup) == 0) {
+    return;
+  }
   if (errno == ESRCH) throw Error(ErrorKind::conflict, "the container is not running", ESRCH);
   throw_errno("join the container's namespaces");
 }
@@ -85,7 +92,7 @@ Fd new_network() {
 }
 
 void join_network(const Fd& network) {
-  if (shares_network(network) || ::setns(network.get(), CLONE_NEWNET) == 0) return;
+  if (shares("net", network) || ::setns(network.get(), CLONE_NEWNET) == 0) return;
   if (errno == ESRCH) throw Error(ErrorKind::conflict, "the container is not running", ESRCH);
   throw_errno("join a network");
 }

@@ -9,12 +9,14 @@ namespace fastlayers::sys {
 
 // Moves this process into a control group.
 void join_cgroup(const std::string& directory);
+// From here on the control groups that this process is in are the roots of all that it sees.
+void enter_cgroup_namespace();
 // How soon the kernel ends this process for want of memory, -1000 to 1000.
 void set_oom_score_adj(int value);
 // Of the calling process's mount namespace: nothing propagates in or out any more.
 void keep_mounts_private();
-// Joins the mounts, host name, IPC objects and network of the process behind `leader`; the root of
-// its mounts becomes this process's.
+// Joins the mounts, host name, IPC objects, view of control groups and network of the process
+// behind `leader`; the root of its mounts becomes this process's.
 void join_namespaces(const Fd& leader);
 // A network namespace with nothing in it, for as long as it is held open. As in Docker's, every
 // user of it may listen at ports below 1024.

@@ -16,6 +16,7 @@ from fastlayers.kernel_option import (
     parse_ulimit,
 )
 from fastlayers.oci import fields, seccomp
+from fastlayers.process import has_only_version_2
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def bundle_config(
         "uts": options.uts != "host",
         "mount": True,
         "network": spec.network == "none",
+        "cgroup": has_only_version_2(),
     }
     given = list(_given_devices(options.devices))
     linux: Json = {

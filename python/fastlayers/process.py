@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fastlayers.host import host_error
+from fastlayers.host import host_error, read_file
 
 _CGROUPS = "/sys/fs/cgroup"
 # Of version 1, all in which cgroup.py makes groups.
@@ -16,6 +16,12 @@ _HIERARCHIES = (
 def start_time(pid: int) -> int:
     """When a process started, in clock ticks since boot; 0 if there is no such process."""
     return int(stat_field(pid, 19) or 0)
+
+
+def boot_id() -> str:
+    """Which boot of the machine this is: times since then mean nothing in another; "" if it is not
+    told."""
+    return (read_file("/proc/sys/kernel/random/boot_id") or b"").decode("ascii", "replace").strip()
 
 
 def stat_field(pid: int, field: int) -> bytes:
@@ -77,6 +83,27 @@ def own_group(membership: str = "/proc/self/cgroup") -> str:
             if line.startswith("0::"):
                 return line[3:].rstrip("\n").removesuffix(" (deleted)")
     return "/"
+
+
+def has_only_version_2() -> bool:
+    """Whether this host has control groups of version 2 alone: then containers see theirs only."""
+    return os.path.exists(os.path.join(_CGROUPS, "cgroup.controllers"))
+
+
+def is_in_unit(membership: str = "/proc/self/cgroup") -> bool:
+    """Whether systemd has this process among those of a service or session (systemd.kill(5))."""
+    with open(membership, "rb") as table:
+        return any(
+            step.endswith((b".service", b".scope"))
+            for line in table
+            if line.split(b":")[1] in (b"", b"name=systemd")
+            for step in line.rstrip().split(b"/")
+        )
+
+
+def is_apart(membership: str = "/proc/self/cgroup") -> bool:
+    """Whether this process has left such a unit; what it starts needs a group of its own."""
+    return own_group(membership).endswith("/fastlayers/supervisors")
 
 
 def groups_around(root: str, own: str) -> tuple[list[str], list[str]]:

@@ -14,7 +14,7 @@ REASONS = {
     "attach": "all streams are attached, or none with -d",
     "blkio-weight-device": _RATE,
     "cgroup-parent": "groups lie below `fastlayers`",
-    "cgroupns": "containers have no cgroup namespace of their own yet",
+    "cgroupns": "they have one of their own where the host has control groups of version 2 alone",
     "cpu-count": _WINDOWS,
     "cpu-percent": _WINDOWS,
     "cpu-rt-period": "realtime scheduling is not handed out",
