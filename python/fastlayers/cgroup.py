@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _PARENT = "fastlayers"  # process.may_have_cgroups() knows it too
 _CALLERS = "callers"  # in it: who was in the group that is divided among containers
+_SUPERVISORS = "supervisors"  # in it: who left the service or session that it was begun in
+_SHOWN = ("cpu", "memory", "pids")  # controllers that a container which is not limited has, too
 _PERIOD_US = 100_000
 _FREEZE_SECONDS = 10.0
 _REMOVE_SECONDS = 5.0
@@ -130,9 +132,20 @@ class Hierarchies:
         return [path for path in paths if os.path.isdir(path)]
 
 
+def _with_home() -> Hierarchies:
+    """Of this process once it may make groups for containers, if its systemd helps it to that."""
+    hierarchies = Hierarchies()
+    if hierarchies.unified and not hierarchies.is_inside:
+        from fastlayers.systemd import enter_scope
+
+        if enter_scope():
+            return Hierarchies()
+    return hierarchies
+
+
 def create(container_id: str, limits: Limits) -> list[str]:
     """Makes the groups that keep limits; returns their folders, for the process to join."""
-    hierarchies = Hierarchies()
+    hierarchies = _with_home()
     groups: dict[str, None] = {}
     try:
         for controller, settings in _settings(hierarchies, limits):
@@ -158,7 +171,7 @@ def create(container_id: str, limits: Limits) -> list[str]:
 def restrict_devices(container_id: str, allowed: Sequence[tuple[bool, int, int]]) -> str:
     """Makes the group in which no devices can be opened but these: whether it is a block device,
     major and minor number (-1: any). Nodes may be made of any, as with Docker."""
-    hierarchies = Hierarchies()
+    hierarchies = _with_home()
     root = hierarchies.version_1.get("devices") or hierarchies.home
     if not root:
         raise UnsupportedError(
@@ -187,6 +200,35 @@ def restrict_devices(container_id: str, allowed: Sequence[tuple[bool, int, int]]
             raise host_error(doing, error) from None
         raise
     return group
+
+
+def leave_unit() -> bool:
+    """Moves this process out of the service or session that it was begun in, with which systemd
+    would end it; False where it may not."""
+    hierarchies = Hierarchies()
+    roots = [hierarchies.home] if hierarchies.is_inside and _is_given(hierarchies.home) else []
+    by_name = hierarchies.version_1.get("name=systemd", "")
+    roots += [by_name] if by_name and os.access(by_name, os.W_OK) else []
+    for root in roots:
+        group = os.path.join(root, _PARENT, _SUPERVISORS)
+        try:
+            _make(group)
+            _write(group, "cgroup.procs", str(os.getpid()))
+        except OSError as error:
+            raise host_error("cannot leave the control group of who began this", error) from None
+    return bool(roots)
+
+
+def groups_to_join(container_id: str) -> list[str]:
+    """The groups that what is executed in a container has to be in. UnsupportedError if this
+    process may not bring it there."""
+    hierarchies = Hierarchies()
+    groups = hierarchies.existing(container_id)
+    if any(hierarchies.home and group.startswith(hierarchies.home) for group in groups):
+        why = _with_home().why_not()
+        if why:
+            raise UnsupportedError(f"cannot join the container's control group: {why}")
+    return groups
 
 
 def bring_in(group: str, first_pid: int) -> None:
@@ -340,8 +382,12 @@ def _inherit_cpuset(path: str) -> None:
 def gather(container_id: str) -> str:
     """Makes the group that holds the processes of a container without a PID namespace of its own
     together; returns its folder. What a killed supervisor left in it is ended."""
-    group = Hierarchies().freezer(container_id)
+    hierarchies = _with_home()
+    group = hierarchies.freezer(container_id)
     try:
+        for controller in _SHOWN:
+            if hierarchies.is_unified(controller) and not hierarchies.why_not(controller):
+                _enable(hierarchies.home, controller)
         _make(group)
     except OSError as error:
         raise host_error("cannot keep the container's processes together", error) from None
@@ -369,6 +415,7 @@ def end_all(container_id: str) -> None:
 def freeze(container_id: str, first_pid: int) -> None:
     """Holds all processes of a container still until `thaw`. HostError if that does not work."""
     group = Hierarchies().freezer(container_id)
+    is_new = not os.path.isdir(group)
     try:
         _make(group)
         bring_in(group, first_pid)
@@ -381,6 +428,8 @@ def freeze(container_id: str, first_pid: int) -> None:
             time.sleep(_PAUSE_SECONDS)
     except BaseException as error:
         thaw(container_id)
+        if is_new and not _words(group, "cgroup.procs"):
+            _remove(group)  # else what joins the container later would be sent into it
         if isinstance(error, OSError):
             elsewhere = "it was started in a control group that is not this user's, or from another"
             advice = why_no_pause() or elsewhere
@@ -398,6 +447,11 @@ def why_no_limits(controllers: Iterable[str] = ("cpu", "memory", "pids")) -> str
     """Why an ordinary user cannot limit what a container uses, and what to change; "" if that is
     possible."""
     hierarchies = Hierarchies()
+    if hierarchies.unified and not hierarchies.is_inside:
+        from fastlayers.systemd import can_ask
+
+        if can_ask():
+            return ""  # for a group; which controllers it has is seen when it is there
     closed = []
     for controller in controllers:
         if hierarchies.is_unified(controller):

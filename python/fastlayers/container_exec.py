@@ -43,9 +43,9 @@ def execute(
     fill_process(spec, container, runtime, argv, streams, tty=tty)
     confine(spec, container.options, privileged_exec=privileged)
     if may_have_cgroups():
-        from fastlayers.cgroup import Hierarchies
+        from fastlayers.cgroup import groups_to_join
 
-        spec.cgroups = Hierarchies().existing(container.id)
+        spec.cgroups = groups_to_join(container.id)
     leader = _open_leader(container)
     try:
         if privileged and may_make_devices(container.options, privileged_exec=True):

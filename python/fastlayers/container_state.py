@@ -13,7 +13,7 @@ from fastlayers.host import read_file, write_file
 from fastlayers.lock import is_held
 from fastlayers.oci import fields
 from fastlayers.oci.frozen import Frozen
-from fastlayers.process import may_have_cgroups
+from fastlayers.process import boot_id, may_have_cgroups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ CREATED = "created"
 RUNNING = "running"
 PAUSED = "paused"
 EXITED = "exited"
-# What is said of a container whose end nobody could record: as if by SIGKILL.
+# What is said of a container whose end nobody could record: as if by SIGKILL; and, as Docker says
+# it, of one that ended with the machine.
 KILLED = 137
+LOST = 255
 
 
 class State(Frozen):
@@ -34,9 +36,11 @@ class State(Frozen):
     that has not happened; `error` says why it could not be started, or
     what of its output was lost; `out_of_memory` that the kernel ended a process of it for want of
     memory. `paused`: it runs, but is held still. `ports`: what is published, as
-    port_option.Published reads it."""
+    port_option.Published reads it. `boot`: which boot of the machine it was started in, "" if that
+    is not known."""
 
     __slots__ = (
+        "boot",
         "error",
         "exit_code",
         "finished",
@@ -59,6 +63,7 @@ class State(Frozen):
     out_of_memory: bool
     paused: bool
     ports: tuple[str, ...]
+    boot: str
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class State(Frozen):
         out_of_memory: bool = False,
         paused: bool = False,
         ports: Sequence[str] = (),
+        boot: str = "",
     ) -> None:
         self._set(
             status=status,
@@ -85,6 +91,7 @@ class State(Frozen):
             out_of_memory=out_of_memory,
             paused=paused,
             ports=tuple(ports),
+            boot=boot,
         )
 
     @property
@@ -104,6 +111,7 @@ class State(Frozen):
             started=self.started,
             paused=True,
             ports=self.ports,
+            boot=self.boot,
         )
 
     def to_json(self) -> Json:
@@ -130,7 +138,8 @@ class StateFile:
             if is_held(self.lock_path):
                 return state if self._runs_on() else state.as_paused()
             # The one who ran it may have finished between the two looks; its last word counts.
-        return State(EXITED, exit_code=KILLED, started=state.started, finished=self._last_sign())
+        code = LOST if state.boot and state.boot != boot_id() else KILLED
+        return State(EXITED, exit_code=code, started=state.started, finished=self._last_sign())
 
     def _runs_on(self) -> bool:
         if not may_have_cgroups():
@@ -151,7 +160,7 @@ class StateFile:
             return _parse(raw)
         except CorruptError:
             # Power failed before the file reached the disk: then nothing runs any more.
-            return State(EXITED, exit_code=KILLED, finished=self._last_sign())
+            return State(EXITED, exit_code=LOST, finished=self._last_sign())
 
     def _last_sign(self) -> str:
         from fastlayers.oci import timestamp
@@ -174,4 +183,5 @@ def _parse(raw: bytes) -> State:
         error=fields.text(document, "error", "state.json"),
         out_of_memory=fields.flag(document, "out_of_memory", "state.json"),
         ports=fields.strings(document, "ports", "state.json") or (),
+        boot=fields.text(document, "boot", "state.json"),
     )

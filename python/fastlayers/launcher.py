@@ -13,7 +13,7 @@ from fastlayers.errors import FastlayersError, LaunchError
 from fastlayers.mounted import refuse_mounted
 from fastlayers.network_file import write_network_files
 from fastlayers.oci import timestamp
-from fastlayers.process import may_have_cgroups, start_time
+from fastlayers.process import boot_id, is_apart, may_have_cgroups, start_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,12 +196,13 @@ def _make_cgroups(container: Container) -> list[str]:
     options = container.options
     is_ours = not options.runtime  # a runtime makes its own
     limits, devices = is_ours and options.limits, is_ours and may_make_devices(options)
-    if not (limits or devices or options.pid == "host"):
+    alone = options.pid == "host" or (is_ours and is_apart())
+    if not (limits or devices or alone):
         return []
     from fastlayers import cgroup
 
     groups = cgroup.create(container.id, options.limits) if limits else []
-    groups += [cgroup.gather(container.id)] if options.pid == "host" else []
+    groups += [cgroup.gather(container.id)] if alone else []
     groups += [restrict_devices(container)] if devices else []
     return groups
 
@@ -268,6 +269,7 @@ class _Launch:
                     pid_start=start_time(pid),
                     started=self.started,
                     ports=self._ports,
+                    boot=boot_id(),
                 )
             )
             if self._on_started is not None:

@@ -15,6 +15,7 @@ from fastlayers.errors import FastlayersError, HostError
 from fastlayers.host import host_error
 from fastlayers.launcher import run_to_end
 from fastlayers.oci import fields, json_text
+from fastlayers.process import is_in_unit
 from fastlayers.rootless import remain
 
 TYPE_CHECKING = False
@@ -83,9 +84,24 @@ def _become_supervisor(
         if os.fork():
             os._exit(0)
         _forget_parent({keep, write_end})
-        code = _supervise(work, write_end)
+        code = _supervise(_apart(work), write_end)
     finally:
         os._exit(code)
+
+
+def _apart(
+    work: Callable[[Callable[[int], None]], object],
+) -> Callable[[Callable[[int], None]], object]:
+    """The same, where systemd does not end it with the service or session of who wanted it."""
+
+    def work_apart(on_started: Callable[[int], None]) -> None:
+        if is_in_unit():
+            from fastlayers.cgroup import leave_unit
+
+            leave_unit()
+        work(on_started)
+
+    return work_apart
 
 
 def _forget_parent(keep: set[int]) -> None:

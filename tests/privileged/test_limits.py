@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from fastlayers.cgroup import Hierarchies
+from fastlayers.process import has_only_version_2, own_group, stat_field
 from tests.command_line import CommandLine
 
 pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox")]
@@ -170,3 +173,65 @@ def test_top(box: CommandLine) -> None:
     assert "PID field" in box.fails(1, "top", "busy", "-eo", "comm").err
     box.must("stop", "-t", "0", "busy")
     assert "is not running" in box.fails(1, "top", "busy").err
+
+
+@pytest.fixture
+def service() -> Iterator[Path]:
+    """A control group of version 2 that is called like a service of systemd."""
+    root = Path(Hierarchies().unified)
+    if not root.name:
+        pytest.skip("no cgroups of version 2 are mounted")
+    group = root / f"fastlayers-test-{os.getpid()}.service"
+    group.mkdir()
+    yield group
+    deadline = time.monotonic() + 10
+    while (group / "cgroup.procs").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    group.rmdir()
+
+
+def begin_in(group: Path, box: CommandLine, *words: str) -> str:
+    enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(group), *box.argv(*words)]
+    done = subprocess.run(enter, env=box.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def group_of(pid: str) -> str:
+    return own_group(f"/proc/{pid}/cgroup")
+
+
+def test_what_runs_in_the_background_does_not_end_with_the_service(
+    box: CommandLine, service: Path
+) -> None:
+    """systemd ends all that is in the group of a service when its first process has ended."""
+    name = begin_in(service, box, "run", "-d", "--name=stays", "box", "sleep", "1000")
+    begin_in(service, box, "exec", "-d", "stays", "sleep", "1234")
+    shows_what_joined(box, "stays", "sleep 1234")
+    assert (service / "cgroup.procs").read_text() == ""
+    pid = box.must("inspect", "-f", "{{.State.Pid}}", "stays").out.strip()
+    assert group_of(pid) == f"/fastlayers/{name}"
+    supervisor = stat_field(int(pid), 1).decode()
+    assert group_of(supervisor) == "/fastlayers/supervisors"
+    box.must("stop", "-t", "0", "stays")
+    begin_in(service, box, "start", "stays")
+    assert (service / "cgroup.procs").read_text() == ""
+    assert box.must("ps", "-q", "--no-trunc").out.strip() == name
+    # Who waits for its end stays where the service put him, and so does what he runs.
+    done = begin_in(service, box, "run", "--rm", "box", "cat", "/proc/self/cgroup")
+    assert has_only_version_2() or f"0::/{service.name}" in done.splitlines()
+
+
+def test_a_container_sees_no_group_but_its_own(box: CommandLine) -> None:
+    if not has_only_version_2():
+        pytest.skip("this host has control groups of version 1")
+    look = "cat /proc/self/cgroup; cd /sys/fs/cgroup; cat memory.max pids.max; ls -d */; :"
+    done = box.must("run", "--rm", "-m", "64m", "--pids-limit", "50", "box", "sh", "-c", look)
+    assert done.lines == ["0::/", "67108864", "50"]
+    box.must("run", "-d", "--name=seen", "-m", "64m", "box", "sleep", "1000")
+    assert box.must("exec", "seen", "cat", "/proc/self/cgroup").out == "0::/\n"
+    assert box.must("exec", "seen", "cat", "/sys/fs/cgroup/memory.max").out == "67108864\n"
+    assert box.must("run", "--rm", "box", "cat", "/proc/self/cgroup").out == "0::/\n"
+    refused = box.call("exec", "seen", "sh", "-c", "echo max > /sys/fs/cgroup/memory.max")
+    assert "Read-only file system" in refused.err

@@ -24,6 +24,7 @@ from fastlayers.errors import ConflictError, InvalidError, UnsupportedError
 from fastlayers.lock import FileLock, is_held
 from fastlayers.names import NameRegistry, check_name, random_name
 from fastlayers.oci.runtime import RuntimeConfig
+from fastlayers.process import boot_id
 
 IMAGE = RuntimeConfig(
     {
@@ -242,11 +243,19 @@ def test_running_is_what_the_lock_says(tmp_path: Path) -> None:
     assert file.read().exit_code == 3
 
 
+@pytest.mark.parametrize(("boot", "code"), [("", 137), (boot_id(), 137), ("another", 255)])
+def test_what_ended_with_the_machine_is_told_apart(tmp_path: Path, boot: str, code: int) -> None:
+    file = StateFile(str(tmp_path))
+    file.write(State("running", pid=5, pid_start=7, started="2020-01-01T00:00:00Z", boot=boot))
+    FileLock(file.lock_path, exclusive=True).release()
+    assert (file.read().status, file.read().exit_code) == ("exited", code)
+
+
 @pytest.mark.parametrize("raw", [b"", b"{", b'{"status": 1}', b'{"status":"running","pid":-1}'])
 def test_a_state_that_never_reached_the_disk_is_an_end(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "state.json").write_bytes(raw)
     state = StateFile(str(tmp_path)).read()
-    assert (state.status, state.exit_code) == ("exited", 137)
+    assert (state.status, state.exit_code) == ("exited", 255)
 
 
 def test_a_lock_outlives_the_process_that_took_it_only_by_inheritance(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastlayers import cgroup, process
+from fastlayers import cgroup, process, systemd
 from fastlayers.container_options import ContainerOptions
-from fastlayers.errors import InvalidError, UnsupportedError
+from fastlayers.errors import HostError, InvalidError, UnsupportedError
 from fastlayers.limits import Limits, parse_bytes, parse_cpus
 
 ID = "f" * 64
@@ -245,3 +245,131 @@ def test_wherever_there_are_groups_they_are_looked_for(
     assert not process.may_have_cgroups()
     (tmp_path / place / "fastlayers").mkdir(parents=True)
     assert process.may_have_cgroups()
+
+
+@pytest.mark.parametrize(
+    ("membership", "expected"),
+    [
+        ("0::/user.slice/user-7.slice/session-1.scope\n", True),
+        ("0::/system.slice/cron.service\n", True),
+        ("1:name=systemd:/system.slice/ssh.service/below\n0::/\n", True),
+        ("4:memory:/system.slice/ssh.service\n0::/\n", False),
+        ("0::/fastlayers/supervisors\n", False),
+        ("0::/a.service.d\n", False),
+    ],
+)
+def test_what_a_unit_of_systemd_is(tmp_path: Path, membership: str, expected: bool) -> None:
+    (tmp_path / "membership").write_text(membership)
+    assert process.is_in_unit(str(tmp_path / "membership")) == expected
+
+
+def test_who_left_a_unit_is_apart(tmp_path: Path) -> None:
+    (tmp_path / "membership").write_text("0::/fastlayers/supervisors\n")
+    assert process.is_apart(str(tmp_path / "membership"))
+    (tmp_path / "membership").write_text("0::/fastlayers\n")
+    assert not process.is_apart(str(tmp_path / "membership"))
+
+
+def test_a_unit_is_left_in_each_hierarchy_that_systemd_uses(host: Path) -> None:
+    mount(host, unified="pids", version_1=("name=systemd", "memory"))
+    assert cgroup.leave_unit()
+    for name in ("unified", "name=systemd"):
+        file = host / name / "fastlayers" / "supervisors" / "cgroup.procs"
+        assert file.read_text() == str(os.getpid())
+    assert not (host / "memory" / "fastlayers").exists()
+
+
+def test_where_there_is_nowhere_to_go_a_unit_is_not_left(host: Path) -> None:
+    mount(host, version_1=("memory",))
+    assert not cgroup.leave_unit()
+
+
+def test_a_pause_that_fails_leaves_no_group(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mount(host, unified="pids")
+
+    def refuse(group: str, first_pid: int) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(cgroup, "bring_in", refuse)
+    with pytest.raises(HostError, match="cannot pause the container: permission denied"):
+        cgroup.freeze(ID, 5)
+    assert list((host / "unified" / "fastlayers").iterdir()) == []
+
+
+class UsersSystemd:
+    """A user in a session of hers; what her systemd was given is above its services."""
+
+    def __init__(self, host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        mount(host, unified="pids cpuset")
+        self.user = "user.slice/user-7.slice"
+        self.home = host / "unified" / self.user / "user@7.service"
+        self.home.mkdir(parents=True)
+        for name, text in (("controllers", "pids"), ("subtree_control", ""), ("procs", "")):
+            (self.home / f"cgroup.{name}").write_text(text)
+        self.membership = host / "membership"
+        self.membership.write_text(f"0::/{self.user}/session-1.scope\n")
+        self.helps = True
+        self.asked = 0
+        monkeypatch.setattr(cgroup, "_is_given", lambda group: "user@7.service" in group)
+        monkeypatch.setattr(cgroup._core, "in_initial_user_namespace", lambda: False)
+        monkeypatch.setattr(systemd, "enter_scope", self.enter_scope)
+        monkeypatch.setattr(systemd, "can_ask", lambda: self.helps)
+
+    def enter_scope(self) -> bool:
+        self.asked += 1
+        if self.helps:
+            self.membership.write_text(f"0::/{self.user}/user@7.service/app.slice/new.scope\n")
+        return self.helps
+
+
+@pytest.fixture
+def hers(host: Path, monkeypatch: pytest.MonkeyPatch) -> UsersSystemd:
+    return UsersSystemd(host, monkeypatch)
+
+
+def test_a_users_systemd_gives_a_group_for_limits(hers: UsersSystemd) -> None:
+    assert cgroup.why_no_limits() == ""
+    expected = hers.home / "fastlayers" / ID
+    assert cgroup.create(ID, Limits(pids=7)) == [str(expected)]
+    assert (expected / "pids.max").read_text() == "7"
+    cgroup.create("b" * 64, Limits(pids=7))
+    assert hers.asked == 1, "once inside there is nothing to be asked for"
+    with pytest.raises(UnsupportedError, match="was not given the controller cpuset"):
+        cgroup.create("c" * 64, Limits(cpuset_cpus="0"))
+
+
+def test_what_joins_a_container_is_brought_into_its_group(hers: UsersSystemd) -> None:
+    assert cgroup.groups_to_join(ID) == [] and hers.asked == 0
+    group = hers.home / "fastlayers" / ID
+    group.mkdir(parents=True)
+    hers.helps = False
+    with pytest.raises(UnsupportedError, match="cannot join the container's control"):
+        cgroup.groups_to_join(ID)
+    hers.helps = True
+    assert cgroup.groups_to_join(ID) == [str(group)]
+
+
+def test_a_user_without_a_systemd_is_told_what_to_change(hers: UsersSystemd) -> None:
+    hers.helps = False
+    with pytest.raises(UnsupportedError, match="begin with systemd-run --user --scope"):
+        cgroup.create(ID, Limits(pids=7))
+    assert "begin with systemd-run" in cgroup.why_no_limits()
+
+
+def test_a_scope_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = tmp_path / "asked"
+    program = tmp_path / "busctl"
+    program.write_text(f'#!/bin/sh\necho "$@" > {asked}; test -e {tmp_path}/agrees\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(systemd, "_bus", lambda: str(tmp_path / "bus"))
+    monkeypatch.setattr(systemd, "own_group", lambda: "/new.scope" if asked.exists() else "/old")
+    assert not systemd.enter_scope() and not asked.exists(), "there is no bus"
+    (tmp_path / "bus").touch()
+    assert not systemd.enter_scope(), "it refused"
+    asked.unlink()
+    (tmp_path / "agrees").touch()
+    assert systemd.enter_scope()
+    words = asked.read_text()
+    assert f"PIDs au 1 {os.getpid()} Delegate b true" in words
+    assert f"--address=unix:path={tmp_path}/bus" in words

@@ -33,7 +33,7 @@ PYTHON_ORDER: list[set[str]] = [
     {"oci"},
     {"host", "lock", "process", "names", "index_file", "name_service", "network_file", "freezer",
      "container_mount", "mount_option", "result", "catalog", "backend", "garbage_lock",
-     "file_reader", "cgroup", "kernel_option", "port_option", "pasta",
+     "file_reader", "cgroup", "systemd", "kernel_option", "port_option", "pasta",
      "rootless", "limits", "image_file", "image_path"},
     {"store"},
     {"transports"},
