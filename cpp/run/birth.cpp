@@ -74,9 +74,9 @@ void prepare(const LaunchSpec& spec, Program& program) {
 
   std::vector<Volume> volumes = open_volumes(spec);
   const sys::Fd root = attach_root(spec);
-  const SystemMounts mounts = mount_system(
-      root.get(),
-      {spec.privileged, spec.hide_system, spec.shm_bytes, spec.ipc, spec.devices, spec.sysctls});
+  const SystemMounts mounts =
+      mount_system(root.get(), {spec.privileged, spec.hide_system, spec.host_pid, spec.shm_bytes,
+                                spec.ipc, spec.devices, spec.sysctls});
   attach_volumes(root.get(), volumes);
   const sys::Fd directory = open_or_create(
       root.get(), clean_path(spec.cwd, "the working directory"), TargetKind::directory);

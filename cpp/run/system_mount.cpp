@@ -230,11 +230,16 @@ void set_parameter(int proc_fd, const std::string& name, const std::string& valu
   }
 }
 
-sys::Fd new_proc() {
+sys::Fd new_proc(bool host_pid) {
   try {
     return new_mount("proc", {}, kBare);
   } catch (const Error& error) {
     if (error.errno_value() != EPERM || sys::in_initial_user_namespace()) throw;
+    if (host_pid) {  // they are not ours to show; then as they are shown here
+      sys::Fd mount = sys::clone_mount_at(sys::open("/proc", O_PATH).get(), "", true);
+      sys::add_mount_flags(mount.get(), kBare, true);
+      return mount;
+    }
     throw Error(ErrorKind::unsupported,
                 "no /proc can be mounted in this user namespace, because parts of the one around "
                 "it are hidden: run on the host, or in a container whose /proc is not masked "
@@ -244,7 +249,7 @@ sys::Fd new_proc() {
 }
 
 void mount_proc(int root_fd, int dev_fd, const SystemMountOptions& options) {
-  const sys::Fd proc = new_proc();
+  const sys::Fd proc = new_proc(options.host_pid);
   attach(proc, open_system_point(root_fd, "proc"));
   for (const auto& [name, value] : options.sysctls) set_parameter(proc.get(), name, value);
   if (!options.hide) return;

@@ -29,6 +29,7 @@ struct SystemMounts {
 struct SystemMountOptions {
   bool privileged = false;      // all of the host's devices are there; /sys can be written
   bool hide = true;             // what Docker masks and makes read-only
+  bool host_pid = false;        // the host's processes are in /proc
   std::uint64_t shm_bytes = 0;  // the size of /dev/shm
   Ipc ipc = Ipc::own;           // of the host: its /dev/shm and /dev/mqueue are there
   const std::vector<DeviceNode>& devices;

@@ -345,25 +345,23 @@ def _enable(home: str, controller: str) -> None:
     for path in (home, parent):
         if controller in _words(path, "cgroup.subtree_control"):
             continue
-        try:
-            _write(path, "cgroup.subtree_control", f"+{controller}")
-        except OSError as error:
-            if error.errno != errno.EBUSY or path != home:
-                raise
+        if path == home and os.path.exists(os.path.join(home, "cgroup.type")):
             _vacate(home)
-            _write(path, "cgroup.subtree_control", f"+{controller}")
+        _write(path, "cgroup.subtree_control", f"+{controller}")
 
 
 def _vacate(home: str) -> None:
-    """Moves who is in a group into one of its own below: but for the root of all, a group has
-    either processes or groups with controllers ("no internal process constraint"). This is the
-    case in a group that was given to a user, and at the root of a container's cgroup namespace."""
+    """Moves who is in a group into one of its own below: but for the root of all, which alone has
+    no type, a group has either processes or groups with controllers ("no internal process
+    constraint"). There are some in a group that was given to a user, and at the root of a
+    container's cgroup namespace. The controllers of threads (pids, cpu, cpuset) would be taken, but
+    then the groups below are no place for processes ("domain invalid")."""
     callers = os.path.join(home, _PARENT, _CALLERS)
-    _make(callers)
     for _ in range(_ROUNDS):
         pids = _words(home, "cgroup.procs")
         if not pids:
             return
+        _make(callers)
         for pid in pids:
             try:
                 _write(callers, "cgroup.procs", pid)

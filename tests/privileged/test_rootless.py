@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from fastlayers.cgroup import Hierarchies
+from fastlayers.process import has_only_version_2, own_group
 from tests import busybox_root, tar_write
 from tests.command_line import CommandLine
 from tests.ordinary_user import FIRST_ID, ID_COUNT, OrdinaryUser, ordinary_user
@@ -283,7 +284,7 @@ def test_in_a_container_whose_proc_is_masked_it_is_said_why(ranged: OrdinaryUser
 
 def test_what_takes_root_is_refused_by_name(user: OrdinaryUser) -> None:
     assert "unshare" in user.fails(1, "mount", "box").err
-    assert "control groups" in user.fails(125, "run", "--rm", "-m", "64m", "box", "true").err
+    assert "control group" in user.fails(125, "run", "--rm", "-m", "64m", "box", "true").err
     assert user.must("ps", "-aq").out == ""
     assert user.must("unshare", "id", "-u").out == "0\n"
     assert user.must("unshare", "sh", "-c", "ls $FASTLAYERS_ROOT/oci-layout").code == 0
@@ -366,6 +367,14 @@ def test_a_container_is_paused_in_a_group_that_was_given(delegated: OrdinaryUser
     delegated.must("rm", "-f", "counter")
 
 
+def test_the_hosts_processes_are_shown(delegated: OrdinaryUser) -> None:
+    script = "cat /proc/$PPID/comm; cat /proc/kcore; echo 1 > /proc/sys/vm/swappiness"
+    done = delegated.call("run", "--rm", "--pid=host", "box", "sh", "-c", script)
+    assert done.out.startswith(("fastlayers", "python")), done.err  # the supervisor
+    assert "swappiness: Read-only file system" in done.err
+    assert delegated.must("ps", "-aq").out == ""
+
+
 def test_what_was_started_elsewhere_is_not_paused(delegated: OrdinaryUser) -> None:
     outside = copy.copy(delegated)
     outside.group = None
@@ -385,8 +394,11 @@ def test_limits_in_a_group_of_version_2_that_was_given(delegated: OrdinaryUser) 
             assert "was not given the controller pids" in done.err
             return
         pytest.skip("the controller pids is in version 1 on this host")
-    done = delegated.must("run", "--rm", "--pids-limit=9", "box", "cat", "/proc/self/cgroup")
-    assert f"{delegated.group.name}/fastlayers/" in done.out
+    delegated.must("run", "-d", "--name=few", "--pids-limit=9", "box", "sleep", "1000")
+    pid = delegated.must("inspect", "-f", "{{.State.Pid}}", "few").out.strip()
+    assert f"/{delegated.group.name}/fastlayers/" in own_group(f"/proc/{pid}/cgroup")
+    shown = delegated.call("exec", "few", "cat", "/sys/fs/cgroup/pids.max").out
+    assert shown == "9\n" or not has_only_version_2()
     assert "pids" in (delegated.group / "cgroup.subtree_control").read_text()
 
 

@@ -270,6 +270,18 @@ def test_who_left_a_unit_is_apart(tmp_path: Path) -> None:
     assert not process.is_apart(str(tmp_path / "membership"))
 
 
+@pytest.mark.parametrize("is_root", [True, False])
+def test_who_is_in_the_group_that_is_divided_makes_room(host: Path, is_root: bool) -> None:
+    """Also for controllers of threads, of which the kernel does not say that they need it."""
+    mount(host, unified="pids")
+    (host / "unified" / "cgroup.procs").write_text("5\n")
+    if not is_root:
+        (host / "unified" / "cgroup.type").write_text("domain\n")
+    cgroup.create(ID, Limits(pids=7))
+    callers = host / "unified" / "fastlayers" / "callers" / "cgroup.procs"
+    assert (callers.read_text() if callers.exists() else "") == ("" if is_root else "5")
+
+
 def test_a_unit_is_left_in_each_hierarchy_that_systemd_uses(host: Path) -> None:
     mount(host, unified="pids", version_1=("name=systemd", "memory"))
     assert cgroup.leave_unit()
