@@ -16,7 +16,7 @@ import time
 from fastlayers import _core
 from fastlayers.errors import FastlayersError, HostError, UnsupportedError
 from fastlayers.host import host_error
-from fastlayers.process import groups_around, own_group, processes_of
+from fastlayers.process import groups_around, is_apart, own_group, processes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Hierarchies:
                 f"this process is in the control group {own_group()}, which is not this user's: "
                 "begin with systemd-run --user --scope -p Delegate=yes, or have root give the user "
                 "a group (chown it and its cgroup.procs, cgroup.subtree_control and "
-                "cgroup.threads) and put the shell into it"
+                "cgroup.threads) and put the shell into one below it"
             )
         if controller and controller not in _words(self.home, "cgroup.controllers"):
             return (
@@ -383,7 +383,7 @@ def gather(container_id: str) -> str:
     hierarchies = _with_home()
     group = hierarchies.freezer(container_id)
     try:
-        for controller in _SHOWN:
+        for controller in _SHOWN if is_apart() else ():
             if hierarchies.is_unified(controller) and not hierarchies.why_not(controller):
                 _enable(hierarchies.home, controller)
         _make(group)
