@@ -223,6 +223,14 @@ def test_what_runs_in_the_background_does_not_end_with_the_service(
     assert has_only_version_2() or f"0::/{service.name}" in done.splitlines()
 
 
+def test_info_tells_the_version(box: CommandLine) -> None:
+    version = "2" if has_only_version_2() else "1"
+    assert box.must("info", "-f", "{{.CgroupDriver}} {{.CgroupVersion}}").out == (
+        f"cgroupfs {version}\n"
+    )
+    assert f" Cgroup Version: {version}" in box.must("info").lines
+
+
 def test_a_container_sees_no_group_but_its_own(box: CommandLine) -> None:
     if not has_only_version_2():
         pytest.skip("this host has control groups of version 1")

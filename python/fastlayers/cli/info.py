@@ -11,6 +11,7 @@ from fastlayers.cli.command import Call, Command
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.version import architecture, number, print_formatted
 from fastlayers.errors import FastlayersError
+from fastlayers.process import has_only_version_2
 
 if TYPE_CHECKING:
     from fastlayers.store import Store
@@ -50,6 +51,8 @@ def run(call: Call) -> int:
     print(f" Storage Driver: {about['Driver']}")
     for name, value in about["DriverStatus"]:
         print(f"  {name}: {value}")
+    print(f" Cgroup Driver: {about['CgroupDriver']}")
+    print(f" Cgroup Version: {about['CgroupVersion']}")
     print(" Networks:")
     for name, value in about["NetworkStatus"]:
         print(f"  {name}: {value}")
@@ -80,6 +83,8 @@ def _about(store: Store) -> dict[str, Any]:
         "Images": len(store.images()),
         "Driver": store.known_backend,
         "DriverStatus": _driver_status(store),
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": "2" if has_only_version_2() else "1",
         "NetworkStatus": _network_status(),
         "Runtimes": _runtimes(),
         "Rootless": not _core.in_initial_user_namespace() or os.geteuid() != 0,
