@@ -5,6 +5,7 @@
 #include "bindings/bindings.hpp"
 #include "bindings/launch_spec.hpp"
 #include "mount/stack_root.hpp"
+#include "run/attachment.hpp"
 #include "run/attendant.hpp"
 #include "run/copy_stream.hpp"
 #include "run/launch.hpp"
@@ -12,6 +13,7 @@
 #include "run/runtime.hpp"
 #include "sys/device_filter.hpp"
 #include "sys/namespace.hpp"
+#include "sys/socket.hpp"
 #include "sys/stream.hpp"
 #include "sys/user_namespace.hpp"
 
@@ -128,6 +130,24 @@ int spawn_attendant(const std::vector<std::string>& argv, int stdin_fd, int outp
 int new_network() {
   const py::gil_scoped_release release;
   return sys::new_network().release();
+}
+
+std::pair<int, int> socket_pair() {
+  auto [ours, theirs] = sys::socket_pair();
+  return {ours.release(), theirs.release()};
+}
+
+int connect_to_audience(const std::string& directory) {
+  return run::connect_to_audience(directory).release();
+}
+
+py::tuple attach(const run::AttachSpec& spec) {
+  run::AttachEnd end;
+  {
+    const py::gil_scoped_release release;  // it is only descriptors that it works with
+    end = run::attach(spec);
+  }
+  return py::make_tuple(end.exit_code, end.detached, end.refused, end.signal);
 }
 
 py::bytes to_bytes(const sys::FilterProgram& program) {
@@ -301,6 +321,27 @@ void register_run(py::module_& module) {
   module.def("new_network", &new_network);
   module.def("spawn_attendant", &spawn_attendant, py::arg("argv"), py::arg("stdin_fd"),
              py::arg("output_fd"));
+  field(type, "served", &run::ProcessSpec::served);
+  field(type, "client", &run::ProcessSpec::client);
+  field(type, "stdin_once", &run::ProcessSpec::stdin_once);
+  field(type, "rows", &run::ProcessSpec::rows);
+  field(type, "columns", &run::ProcessSpec::columns);
+  py::class_<run::AttachSpec>(module, "AttachSpec")
+      .def(py::init<>())
+      .def_readwrite("socket", &run::AttachSpec::socket)
+      .def_readwrite("leader", &run::AttachSpec::leader)
+      .def_readwrite("tty", &run::AttachSpec::tty)
+      .def_readwrite("interactive", &run::AttachSpec::interactive)
+      .def_readwrite("redraw", &run::AttachSpec::redraw)
+      .def_property(
+          "detach_keys", [](const run::AttachSpec& spec) { return py::bytes(spec.detach_keys); },
+          [](run::AttachSpec& spec, const py::bytes& keys) { spec.detach_keys = keys; })
+      .def_readwrite("stdin_fd", &run::AttachSpec::stdin_fd)
+      .def_readwrite("stdout_fd", &run::AttachSpec::stdout_fd)
+      .def_readwrite("stderr_fd", &run::AttachSpec::stderr_fd);
+  module.def("attach", &attach, py::arg("spec"));
+  module.def("socket_pair", &socket_pair);
+  module.def("connect_to_audience", &connect_to_audience, py::arg("directory"));
   module.def("launch", &launch, py::arg("spec"), py::arg("started") = nullptr);
   module.def("launch_with_runtime", &launch_with_runtime, py::arg("spec"), py::arg("keeper"),
              py::arg("config"), py::arg("uid"), py::arg("report_fd"), py::arg("receive_fd"),

@@ -17,11 +17,12 @@ constexpr std::size_t kBufferBytes = 65536;
 
 }  // namespace
 
-OutputFlow::OutputFlow(sys::Fd source, int sink, Log& log, LogStream stream)
+OutputFlow::OutputFlow(sys::Fd source, int sink, Log& log, Audience& audience, LogStream stream)
     : source_(std::move(source)),
       sink_(sink),
       sink_kind_(sink < 0 ? sys::StreamKind::closed : sys::stream_kind(sink)),
       log_(log),
+      audience_(audience),
       stream_(stream),
       buffer_(source_ ? kBufferBytes : 0) {
   if (sink_kind_ == sys::StreamKind::closed) sink_ = -1;
@@ -53,6 +54,7 @@ void OutputFlow::read() {
   } catch (const Error& error) {
     lost_ = std::string("the log is incomplete: ") + error.what();
   }
+  audience_.send(stream_, bytes);
   if (sink_ >= 0) pending_ = bytes;
 }
 
@@ -95,6 +97,7 @@ void InputFlow::step() {
   // The container reads no more.
   pending_ = {};
   source_ = -1;
+  sink_ = -1;
   pipe_.close();
 }
 
@@ -102,23 +105,30 @@ void InputFlow::read() {
   const auto count = sys::try_read(source_, buffer_);
   if (!count) return;
   if (*count == 0) {
-    end_input();
+    end();
     return;
   }
   pending_ = Bytes(buffer_.data(), *count);
   last_byte_ = static_cast<char>(pending_.back());
 }
 
-void InputFlow::end_input() {
+void InputFlow::offer(std::vector<std::byte> bytes) {
+  if (sink_ < 0 || bytes.empty()) return;
+  buffer_ = std::move(bytes);
+  pending_ = buffer_;
+  last_byte_ = static_cast<char>(pending_.back());
+}
+
+void InputFlow::end() {
   source_ = -1;
   if (!is_terminal_) {
     pipe_.close();
+    sink_ = -1;
     return;
   }
   // On a terminal the end is a character; in the middle of a line the first one only sends that.
   const auto end = static_cast<std::byte>(sys::end_of_input(sink_));
-  buffer_[0] = end;
-  buffer_[1] = end;
+  buffer_.assign(2, end);
   pending_ = Bytes(buffer_.data(), last_byte_ == '\n' ? 1 : 2);
 }
 

@@ -6,17 +6,18 @@
 #include <string>
 #include <vector>
 
+#include "run/audience.hpp"
 #include "run/log.hpp"
 #include "sys/fd.hpp"
 #include "sys/stream.hpp"
 
 namespace fastlayers::run {
 
-// From the container to the caller (-1: nowhere) and to the log. When the caller's side
-// is gone the container's is closed as well, so that it learns of it.
+// From the container to the caller (-1: nowhere), to the log and to the audience. When the caller's
+// side is gone the container's is closed as well, so that it learns of it.
 class OutputFlow {
  public:
-  OutputFlow(sys::Fd source, int sink, Log& log, LogStream stream);
+  OutputFlow(sys::Fd source, int sink, Log& log, Audience& audience, LogStream stream);
 
   bool finished() const { return !source_ && pending_.empty(); }
   bool holds_bytes() const { return !pending_.empty(); }
@@ -33,14 +34,15 @@ class OutputFlow {
   int sink_;
   sys::StreamKind sink_kind_;
   Log& log_;
+  Audience& audience_;
   LogStream stream_;
   std::vector<std::byte> buffer_;
   Bytes pending_;
   std::string lost_;
 };
 
-// From the caller to the container. `sink` is the container's terminal (borrowed) or a pipe to it
-// (owned, closed at the end of the input).
+// From the caller (-1: from who calls offer() and end()) to the container. `sink` is the
+// container's terminal (borrowed) or a pipe to it (owned, closed at the end of the input).
 class InputFlow {
  public:
   InputFlow(int source, int terminal);
@@ -48,10 +50,12 @@ class InputFlow {
 
   sys::Watch watch() const;
   void step();
+  bool takes_more() const { return pending_.empty(); }
+  void offer(std::vector<std::byte> bytes);  // if it takes more
+  void end();                                // likewise
 
  private:
   void read();
-  void end_input();
 
   int source_;
   sys::Fd pipe_;

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/profile.hpp"
 #include "run/attend.hpp"
+#include "run/audience.hpp"
 #include "run/birth.hpp"
 #include "run/relay.hpp"
 #include "sys/file.hpp"
@@ -38,6 +39,11 @@ Spec without_closed_streams(Spec spec) {
   return spec;
 }
 
+sys::Fd client_of(const ProcessSpec& spec) {
+  const sys::Fd given(spec.client);
+  return given ? sys::duplicate_above_stdio(given.get()) : sys::Fd();
+}
+
 std::unique_ptr<sys::RawMode> enter_raw_mode(const ProcessSpec& spec) {
   const bool types = spec.tty && spec.attach && spec.interactive;
   if (!types || !sys::is_terminal(spec.stdin_fd)) return nullptr;
@@ -66,7 +72,8 @@ class EndOnFailure {
 };
 
 // Has a process born and stays with it to its end.
-ExitStatus attend(const ProcessSpec& spec, Log log, const std::function<Newborn()>& birth,
+ExitStatus attend(const ProcessSpec& spec, Log log, Audience audience,
+                  const std::function<Newborn()>& birth,
                   const std::function<void(int pid)>& started) {
   const sys::NoBrokenPipeSignal no_broken_pipe_signal;
   sys::SignalCatcher signals;
@@ -78,12 +85,13 @@ ExitStatus attend(const ProcessSpec& spec, Log log, const std::function<Newborn(
 
   const ProfileTimer timer(ProfilePart::container);
   ExitStatus status;
-  status.lost_output = relay_until_end({spec, newborn, signals, raw_mode.get(), log});
+  status.lost_output = relay_until_end({spec, newborn, signals, raw_mode.get(), log, audience});
   guard.dismiss();
   const sys::ExitState state = sys::reap(newborn.child.pidfd);
   newborn.emulation.outlive_caller();
   status.signalled = state.signalled;
   status.code = state.signalled ? kSignalBase + state.number : state.number;
+  audience.finish(status.code);
   return status;
 }
 
@@ -99,8 +107,10 @@ ExitStatus attend_launch(const LaunchSpec& wanted,
   }
   const LaunchSpec spec = without_closed_streams(wanted);
   Log log = spec.log ? Log(spec.directory) : Log();
+  Audience audience;
+  if (spec.served) audience = Audience(spec.directory, client_of(spec));
   return attend(
-      spec, std::move(log), [&] { return birth(spec); }, started);
+      spec, std::move(log), std::move(audience), [&] { return birth(spec); }, started);
 }
 
 ExitStatus launch(const LaunchSpec& spec, const std::function<void(int pid)>& started) {
@@ -113,7 +123,7 @@ ExitStatus execute_in(const ProcessSpec& wanted, int leader,
   const ProcessSpec spec = without_closed_streams(wanted);
   const sys::Fd process = sys::duplicate_above_stdio(leader);
   return attend(
-      spec, Log(), [&] { return join(spec, process); }, started);
+      spec, Log(), Audience({}, client_of(spec)), [&] { return join(spec, process); }, started);
 }
 
 }  // namespace fastlayers::run

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "run/audience.hpp"
 #include "run/birth.hpp"
 #include "run/launch.hpp"
 #include "run/log.hpp"
@@ -18,6 +19,7 @@ struct Relay {
   sys::SignalCatcher& signals;
   sys::RawMode* raw_mode = nullptr;  // of the caller's terminal, if it is in raw mode
   Log& log;
+  Audience& audience;
 };
 
 // Returns when the container has ended and all it wrote has been passed on; does not reap it.

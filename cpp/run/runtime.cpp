@@ -157,7 +157,7 @@ Reported receive_from(const sys::Child& keeper, const LaunchSpec& spec, const Ru
     auto reported = receive();
     if (!reported) throw Error(ErrorKind::system, "the runtime has not started the container");
     if (reported->terminal) {
-      sys::copy_window_size(host_terminal(spec), reported->terminal.get());
+      set_first_size(spec, reported->terminal.get());
       sys::set_non_blocking(reported->terminal.get());
     }
     return std::move(*reported);

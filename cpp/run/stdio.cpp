@@ -23,7 +23,8 @@ void open_input(const ProcessSpec& spec, const SystemMounts& mounts, unsigned ui
                 Streams& streams) {
   const StreamKind kind =
       spec.attach && spec.interactive ? sys::stream_kind(spec.stdin_fd) : StreamKind::null_device;
-  if (kind == StreamKind::null_device || kind == StreamKind::closed) {
+  const bool is_null = kind == StreamKind::null_device || kind == StreamKind::closed;
+  if (is_null && !(spec.served && spec.interactive)) {
     streams.child[0] = sys::duplicate_above_stdio(open_null(mounts).get());
   } else if (can_be_handed_over(kind, uid)) {
     streams.child[0] = sys::duplicate_above_stdio(spec.stdin_fd);
@@ -39,6 +40,7 @@ void open_input(const ProcessSpec& spec, const SystemMounts& mounts, unsigned ui
 // Returns our end, if it is relayed.
 sys::Fd open_output(const ProcessSpec& spec, bool log, const SystemMounts& mounts, unsigned uid,
                     int fd, sys::Fd& child) {
+  log = log || spec.served;
   const StreamKind kind = spec.attach ? sys::stream_kind(fd) : StreamKind::null_device;
   const bool is_null = kind == StreamKind::null_device || kind == StreamKind::closed;
   if (!log && is_null) {
@@ -60,7 +62,7 @@ void open_terminal(const ProcessSpec& spec, const SystemMounts& mounts, unsigned
                    Streams& streams) {
   sys::Pty pty = sys::open_pty(mounts.devpts.get());
   sys::set_owner(pty.slave.get(), uid, kSameGroup);
-  sys::copy_window_size(host_terminal(spec), pty.master.get());
+  set_first_size(spec, pty.master.get());
   if (mounts.is_new) mount_console(mounts, pty.slave.get());
   sys::set_non_blocking(pty.master.get());
   for (sys::Fd& fd : streams.child) fd = sys::duplicate_above_stdio(pty.slave.get());
@@ -85,6 +87,12 @@ Streams open_streams(const ProcessSpec& spec, bool log, const SystemMounts& moun
     streams.error = open_output(spec, log, mounts, uid, spec.stderr_fd, streams.child[2]);
   }
   return streams;
+}
+
+void set_first_size(const ProcessSpec& spec, int terminal) {
+  if (sys::copy_window_size(host_terminal(spec), terminal) || spec.rows == 0) return;
+  sys::set_window_size(terminal, static_cast<std::uint16_t>(spec.rows),
+                       static_cast<std::uint16_t>(spec.columns));
 }
 
 int host_terminal(const ProcessSpec& spec) {

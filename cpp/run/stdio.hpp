@@ -25,6 +25,9 @@ struct Streams {
 // ours is set on it.
 Streams open_streams(const ProcessSpec& spec, bool log, const SystemMounts& mounts, unsigned uid);
 
+// Gives a terminal the size of ours, or the one that is wanted.
+void set_first_size(const ProcessSpec& spec, int terminal);
+
 // The terminal whose size counts, of the caller's descriptors; -1: none.
 int host_terminal(const ProcessSpec& spec);
 

@@ -177,8 +177,10 @@ ExitState reap(const Fd& pidfd) {
   return {info.si_status, info.si_code != CLD_EXITED};
 }
 
-bool send_signal(const Fd& pidfd, int signal) {
-  if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0) return true;
+bool send_signal(const Fd& pidfd, int signal) { return send_signal(pidfd.get(), signal); }
+
+bool send_signal(int pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0) return true;
   if (errno == ESRCH) return false;
   throw_errno("signal the container's process");
 }

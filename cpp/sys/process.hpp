@@ -57,6 +57,7 @@ struct ExitState {
 ExitState reap(const Fd& pidfd);  // waits for the end of a child of this process
 // False when the process has ended already.
 bool send_signal(const Fd& pidfd, int signal);
+bool send_signal(int pidfd, int signal);
 int kill_signal();  // SIGKILL
 
 // Of the calling thread (Linux 6.9) or else of its process: readable once that has ended.

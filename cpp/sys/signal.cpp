@@ -124,6 +124,9 @@ bool is_termination(int signal) {
   return signal == SIGHUP || signal == SIGINT || signal == SIGQUIT || signal == SIGTERM;
 }
 
+int hang_up_signal() { return SIGHUP; }
+int broken_pipe_signal() { return SIGPIPE; }
+
 BlockedSignals::BlockedSignals() {
   static_assert(sizeof(sigset_t) <= sizeof(saved_));
   sigset_t all;

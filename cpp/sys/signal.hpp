@@ -31,6 +31,8 @@ class SignalCatcher {
 bool is_resize(int signal);
 bool is_continue(int signal);
 bool is_termination(int signal);  // HUP, INT, QUIT, TERM
+int hang_up_signal();
+int broken_pipe_signal();
 
 // Blocks all signals in the calling thread, and in threads started meanwhile.
 class BlockedSignals {

@@ -20,7 +20,7 @@ namespace {
 
 // A pipe that poll(2) calls writable takes at least this much without waiting.
 constexpr std::size_t kCertainBytes = 4096;
-constexpr std::size_t kMaxWatches = 16;
+constexpr std::size_t kMaxWatches = 64;
 
 bool would_wait(int error) { return error == EAGAIN || error == EINTR; }
 

@@ -28,6 +28,21 @@ int set_modes(int fd, const termios& modes) noexcept {
 
 bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
 
+bool window_size(int fd, std::uint16_t& rows, std::uint16_t& columns) noexcept {
+  winsize size{};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0) return false;
+  rows = size.ws_row;
+  columns = size.ws_col;
+  return true;
+}
+
+bool set_window_size(int fd, std::uint16_t rows, std::uint16_t columns) noexcept {
+  winsize size{};
+  size.ws_row = rows;
+  size.ws_col = columns;
+  return ::ioctl(fd, TIOCSWINSZ, &size) == 0;
+}
+
 bool copy_window_size(int from, int to) noexcept {
   winsize size{};
   return ::ioctl(from, TIOCGWINSZ, &size) == 0 && ::ioctl(to, TIOCSWINSZ, &size) == 0;

@@ -1,6 +1,7 @@
 // Terminals: raw mode that is always given back, window sizes, pseudo-terminals.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "sys/fd.hpp"
@@ -8,6 +9,10 @@
 namespace fastlayers::sys {
 
 bool is_terminal(int fd) noexcept;
+
+// False when it is not a terminal.
+bool window_size(int fd, std::uint16_t& rows, std::uint16_t& columns) noexcept;
+bool set_window_size(int fd, std::uint16_t rows, std::uint16_t columns) noexcept;
 
 // False when `from` is not a terminal or `to` takes no size.
 bool copy_window_size(int from, int to) noexcept;

@@ -261,6 +261,11 @@ class LaunchSpec:
     stdin_fd: int
     stdout_fd: int
     stderr_fd: int
+    served: bool  # its streams are those of who attaches
+    client: int  # a socket to the first of them, handed over; -1: none
+    stdin_once: bool
+    rows: int  # of its terminal
+    columns: int
     def __init__(self) -> None: ...
     def set_ulimits(self, ulimits: list[tuple[int, int, int]]) -> None:
         """Resource as setrlimit(2) numbers it, soft and hard limit."""
@@ -273,6 +278,28 @@ class LaunchSpec:
     ) -> None:
         """Instead of Docker's defaults. `capabilities` is a mask, bit n is capability n; `filter`
         a seccomp program, empty for none."""
+
+@final
+class AttachSpec:
+    socket: int
+    leader: int  # pidfd that gets our signals; -1: they end the attachment
+    tty: bool
+    interactive: bool
+    redraw: bool
+    detach_keys: bytes
+    stdin_fd: int
+    stdout_fd: int
+    stderr_fd: int
+    def __init__(self) -> None: ...
+
+def attach(spec: AttachSpec) -> tuple[int | None, bool, bool, int]:
+    """Exit code if the process has ended, whether it was left by keys, whether we were refused
+    because of the number of those attached, the signal that ended the attachment; if it is none of
+    them the other side has let us go, or is no more."""
+
+def socket_pair() -> tuple[int, int]: ...
+def connect_to_audience(directory: str) -> int:
+    """A socket to the streams of a process that is served there. ConflictError."""
 
 @final
 class SeccompOperator:
