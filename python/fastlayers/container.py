@@ -78,6 +78,8 @@ class Container(ContainerRecord):
         *,
         attach: bool = True,
         interactive: bool | None = None,
+        detach_keys: str | None = None,
+        forward_signals: bool = True,
         stdin_fd: int = 0,
         stdout_fd: int = 1,
         stderr_fd: int = 2,
@@ -85,33 +87,95 @@ class Container(ContainerRecord):
         """Runs the command. Attached: here, to its end; returns the exit code. Else in the
         background; returns 0 once it runs, also if it ran already.
 
-        `interactive` None is what the container was made with. Raises CommandNotFoundError,
-        NotExecutableError or another error if the command could not be started; ConflictError if
-        it is to be attached and runs already.
+        With a terminal that is typed into, or if signals are not to be forwarded, an attached one
+        runs in the background as well, and goes on when we leave it: by `detach_keys` (None:
+        "ctrl-p,ctrl-q"), which raises DetachedError, or by a signal. `interactive` None is what
+        the container was made with. Raises CommandNotFoundError, NotExecutableError or another
+        error if the command could not be started. One that runs already is joined, as by
+        `attach`. A descriptor of ours may be -1: what is written there goes to the log alone.
         """
         require_command(self.command)
+        interactive = self.interactive if interactive is None else interactive
+        can_leave = attach and ((self.tty and interactive) or not forward_signals)
         lock = self._try_lock()
         if lock is None:
-            if attach:
+            if not attach:
+                return 0
+            if self.status != RUNNING:
                 raise self._busy()
-            return 0
+            return self.attach(
+                interactive=interactive,
+                forward_signals=forward_signals,
+                detach_keys=detach_keys,
+                stdin_fd=stdin_fd,
+                stdout_fd=stdout_fd,
+                stderr_fd=stderr_fd,
+            )
         streams = launcher.Streams(
             attach=attach,
-            interactive=self.interactive if interactive is None else interactive,
+            interactive=interactive,
             stdin_fd=stdin_fd,
             stdout_fd=stdout_fd,
             stderr_fd=stderr_fd,
         )
-        if attach:
+        if attach and not can_leave:
             return self._run(lock, self.runtime, self.command, streams)
         from fastlayers.supervisor import start_in_background
 
-        start_in_background(
-            self,
-            lock,
-            lambda: launcher.launch_spec(self, self.runtime, self.command, streams),
+        def start(client: int = -1) -> None:
+            if can_leave:
+                streams.leave_to(client)
+            start_in_background(
+                self,
+                lock,
+                lambda: launcher.launch_spec(self, self.runtime, self.command, streams),
+                client,
+            )
+
+        if not can_leave:
+            start()
+            return 0
+        from fastlayers.attachment import attach_from_start
+
+        try:
+            return attach_from_start(
+                self, start, streams, forward_signals=forward_signals, detach_keys=detach_keys
+            )
+        finally:
+            lock.release()
+
+    def attach(
+        self,
+        *,
+        interactive: bool | None = None,
+        forward_signals: bool = True,
+        detach_keys: str | None = None,
+        stdin_fd: int = 0,
+        stdout_fd: int = 1,
+        stderr_fd: int = 2,
+    ) -> int:
+        """Joins the streams of one that runs in the background, to its end; returns the exit code.
+
+        What it writes from now on is copied to ours; our input is its if it was made `interactive`,
+        unless that is False here. Signals go to it, unless it has a terminal or `forward_signals`
+        is False: then they end the attachment, and 128 + signal is returned. `detach_keys` (None:
+        "ctrl-p,ctrl-q"), typed on a terminal, raise DetachedError. ConflictError unless it runs and
+        can be attached to. HostError if it has let us go, because nothing was taken for 5 seconds.
+        """
+        from fastlayers.attachment import attach
+
+        streams = launcher.Streams(
+            interactive=self.interactive and interactive is not False,
+            stdin_fd=stdin_fd,
+            stdout_fd=stdout_fd,
+            stderr_fd=stderr_fd,
         )
-        return 0
+        return attach(
+            self,
+            streams,
+            forward_signals=forward_signals and not self.tty,
+            detach_keys=detach_keys,
+        )
 
     def run(
         self,
@@ -298,10 +362,10 @@ class Container(ContainerRecord):
         send_signal(state.pid, state.pid_start, number)
         if state.paused:
             self._thaw()
-        if not self._ended(_STOP_SECONDS if timeout is None else timeout):
+        if not self.has_ended(_STOP_SECONDS if timeout is None else timeout):
             self._kill_and_wait()
 
-    def _ended(self, timeout_seconds: float) -> bool:
+    def has_ended(self, timeout_seconds: float) -> bool:
         """Whether it is over by then; less than 0 is for any time."""
         lock = FileLock(self.state_file.lock_path, exclusive=False)
         try:
@@ -321,7 +385,7 @@ class Container(ContainerRecord):
             send_signal(state.pid, state.pid_start, signal.SIGKILL)
         if state.paused:
             self._thaw()
-        if not self._ended(_KILL_SECONDS):
+        if not self.has_ended(_KILL_SECONDS):
             raise HostError(f"container {self.name} does not end, although it was killed")
 
     # Its changes

@@ -11,7 +11,7 @@ from fastlayers.container_options import ContainerOptions
 from fastlayers.container_state import RUNNING
 from fastlayers.errors import ConflictError
 from fastlayers.host import host_error
-from fastlayers.launcher import fill_process, restrict_devices
+from fastlayers.launcher import fill_process, restrict_devices, serve
 from fastlayers.process import may_have_cgroups, start_time
 
 TYPE_CHECKING = False
@@ -32,11 +32,13 @@ def execute(
     workdir: str | None = None,
     privileged: bool = False,
     tty: bool = False,
+    detach_keys: str | None = None,
     on_started: Callable[[int], None] | None = None,
 ) -> int:
     """Runs a command to its end, and returns its exit code; with streams that are not attached in
-    the background: 0 once it runs. `on_started` gets the host's number of its process. See
-    Container.exec."""
+    the background: 0 once it runs. With a terminal that is typed into it can be left by
+    `detach_keys` (None: the usual ones), which raises DetachedError. `on_started` gets the host's
+    number of the process of one that cannot be left. See Container.exec."""
     argv = require_command(ContainerOptions(command=command).command or ())
     runtime = override(container.runtime, env=env, user=user, workdir=workdir)
     spec = _core.LaunchSpec()
@@ -55,12 +57,23 @@ def execute(
             group = restrict_devices(container)
             cgroup.bring_in(group, container.state().pid)
             spec.cgroups = [*spec.cgroups, group]
-        if streams.attach:
+        can_leave = streams.attach and streams.interactive and tty
+        if streams.attach and not can_leave:
             return _core.execute_in(spec, leader, on_started)[0]
         from fastlayers.supervisor import execute_in_background
 
-        execute_in_background(container, spec, leader)
-        return 0
+        if not can_leave:
+            execute_in_background(container, spec, leader)
+            return 0
+        from fastlayers.attachment import execute_attached
+
+        def start(client: int) -> None:
+            streams.leave_to(client)
+            spec.attach = False
+            serve(spec, streams, stdin_once=False)
+            execute_in_background(container, spec, leader)
+
+        return execute_attached(start, streams, detach_keys=detach_keys)
     finally:
         os.close(leader)
 

@@ -68,12 +68,15 @@ class ContainerOptions(Frozen):
     pid, uts     "host" for the host's processes, or its name; "" for a namespace of its own
     ipc          "private", "none" (and no /dev/shm) or "host"
     annotations  kept and shown;  detached: made by `run -d`, so that no stream was attached
+    attach       "stdin", "stdout", "stderr": the streams `run` attaches; (): all. Input is
+                 attached as well if it stays open
     no_healthcheck  the image's health check is dropped
     """
 
     __slots__ = (
         "add_hosts",
         "annotations",
+        "attach",
         "auto_remove",
         "cap_add",
         "cap_drop",
@@ -156,6 +159,7 @@ class ContainerOptions(Frozen):
     sysctls: tuple[str, ...]
     devices: tuple[str, ...]
     group_add: tuple[str, ...]
+    attach: tuple[str, ...]
     oom_score_adj: int
     domainname: str
     pid: str
@@ -213,6 +217,7 @@ class ContainerOptions(Frozen):
         annotations: Mapping[str, str] | None = None,
         no_healthcheck: bool = False,
         detached: bool = False,
+        attach: Sequence[str] = (),
     ) -> None:
         entrypoint = None if entrypoint is None else _words("entrypoint", entrypoint)
         if network is None:
@@ -267,6 +272,7 @@ class ContainerOptions(Frozen):
             },
             no_healthcheck=no_healthcheck,
             detached=detached,
+            attach=_words("attach", attach),
         )
         self.asked_mounts()
         if uts == "host" and (hostname is not None or domainname):
@@ -275,6 +281,14 @@ class ContainerOptions(Frozen):
             from fastlayers.kernel_option import check_sysctls
 
             check_sysctls(self.sysctls, network, ipc)
+
+    def attaches(self, stream: str) -> bool:
+        """Whether `run` attaches that one of its streams."""
+        if self.detached:
+            return False
+        if stream == "stdin" and self.interactive:
+            return True
+        return stream in self.attach if self.attach else stream != "stdin"
 
     def asked_mounts(self) -> list[Mount]:
         """What is to be mounted, besides the image's volumes."""
@@ -345,6 +359,7 @@ class ContainerOptions(Frozen):
             annotations=fields.string_map(document, "annotations", _WHAT),
             no_healthcheck=fields.flag(document, "no_healthcheck", _WHAT),
             detached=fields.flag(document, "detached", _WHAT),
+            attach=fields.strings(document, "attach", _WHAT) or (),
         )
 
 

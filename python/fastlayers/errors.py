@@ -12,6 +12,7 @@ FastlayersError
 ├── RegistryError           a registry refused or could not be reached
 │   └── UnauthorizedError   credentials missing or refused
 ├── HostError               a system call failed; `errno` is set
+├── DetachedError           keys were typed to leave what was attached; it goes on
 └── LaunchError             the container's command could not be started
     ├── CommandNotFoundError
     └── NotExecutableError
@@ -60,6 +61,9 @@ class UnauthorizedError(RegistryError): ...
 
 
 class HostError(FastlayersError): ...
+
+
+class DetachedError(FastlayersError): ...
 
 
 class LaunchError(FastlayersError):

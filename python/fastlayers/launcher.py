@@ -5,6 +5,8 @@ Whoever calls `run_to_end` holds the container's lock and goes on holding it.
 
 from __future__ import annotations
 
+import os
+
 from fastlayers import _core
 from fastlayers.confinement import confine, may_make_devices
 from fastlayers.container_config import process_env
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
 
 
 class Streams:
-    """The descriptors a container's standard streams are relayed to; `attach` False: none."""
+    """The descriptors a container's standard streams are relayed to; `attach` False: none.
 
-    __slots__ = ("attach", "interactive", "stderr_fd", "stdin_fd", "stdout_fd")
+    `client` is a socket to one who is attached from the start to what runs in the background, and
+    `window` the rows and columns of his terminal.
+    """
+
+    __slots__ = ("attach", "client", "interactive", "stderr_fd", "stdin_fd", "stdout_fd", "window")
 
     def __init__(
         self,
@@ -39,10 +45,24 @@ class Streams:
         stderr_fd: int = 2,
     ) -> None:
         self.attach = attach
+        self.client = -1
+        self.window = (0, 0)
         self.interactive = interactive
         self.stdin_fd = stdin_fd
         self.stdout_fd = stdout_fd
         self.stderr_fd = stderr_fd
+
+    def leave_to(self, client: int) -> None:
+        """What runs is to be in the background, and the client the first who is attached."""
+        self.attach, self.client = False, client
+        # Now: a supervisor has none of our descriptors.
+        for descriptor in (self.stdout_fd, self.stdin_fd, self.stderr_fd):
+            try:
+                columns, rows = os.get_terminal_size(descriptor)
+            except OSError:
+                continue
+            self.window = (rows, columns)
+            return
 
 
 def launch_spec(
@@ -69,10 +89,20 @@ def launch_spec(
         plan_mounts(spec, container, mounts)
     # A container that nobody watches and that goes when it ends leaves no log behind.
     spec.log = not (options.auto_remove and streams.attach)
+    if not streams.attach:
+        serve(spec, streams, stdin_once=options.interactive and not options.detached)
     spec.discard = options.auto_remove
     # If we are killed nobody would own the container's end: it ends with us.
     spec.kill_with_parent = True
     return spec
+
+
+def serve(spec: _core.LaunchSpec, streams: Streams, *, stdin_once: bool) -> None:
+    """Its streams are to be those of who attaches."""
+    spec.served = True
+    spec.stdin_once = stdin_once
+    spec.client = streams.client
+    spec.rows, spec.columns = streams.window
 
 
 def fill_namespaces(spec: _core.LaunchSpec, options: ContainerOptions) -> None:

@@ -100,13 +100,13 @@ def launch_with_runtime(
 
 
 def _terminal_size(spec: _core.LaunchSpec) -> str:
-    """ "COLUMNSxLINES" of the caller's terminal; "0x0" if there is none."""
+    """ "COLUMNSxLINES" of the caller's terminal, or of who is attached; "0x0" if there is none."""
     for descriptor in (spec.stdout_fd, spec.stdin_fd, spec.stderr_fd) if spec.attach else ():
         try:
             return "x".join(map(str, os.get_terminal_size(descriptor)))
         except (OSError, ValueError, OverflowError):
             continue
-    return "0x0"
+    return f"{spec.columns}x{spec.rows}"
 
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:

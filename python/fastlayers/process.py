@@ -130,19 +130,28 @@ def may_have_cgroups() -> bool:
     return any(os.path.isdir(os.path.join(place, "fastlayers")) for place in places)
 
 
+def open_process(pid: int, started: int) -> int:
+    """A descriptor of the very process that started then; -1 if it is gone."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return -1
+    except OSError as error:
+        raise host_error(f"cannot signal process {pid}", error) from None
+    if start_time(pid) == started:
+        return handle
+    os.close(handle)
+    return -1
+
+
 def send_signal(pid: int, started: int, number: int) -> bool:
     """Sends a signal to the very process that started then; False if it is gone."""
     import signal
 
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
+    handle = open_process(pid, started)
+    if handle < 0:
         return False
-    except OSError as error:
-        raise host_error(f"cannot signal process {pid}", error) from None
     try:
-        if start_time(pid) != started:
-            return False
         signal.pidfd_send_signal(handle, number)
     except ProcessLookupError:
         return False

@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 
 
 def start_in_background(
-    container: Container, lock: FileLock, make_spec: Callable[[], _core.LaunchSpec]
+    container: Container,
+    lock: FileLock,
+    make_spec: Callable[[], _core.LaunchSpec],
+    client: int = -1,
 ) -> None:
-    """Returns when the container runs, or raises what kept it from it. Takes over the lock."""
+    """Returns when the container runs, or raises what kept it from it. Takes over the lock.
+    `client` is a socket that the specification names."""
 
     def supervise(on_started: Callable[[int], None]) -> None:
         try:
@@ -40,7 +44,7 @@ def start_in_background(
                 container.discard(volumes=True)
 
     try:
-        report = _in_background(supervise, lock.descriptor)
+        report = _in_background(supervise, {lock.descriptor, client})
     finally:
         lock.release()
     _raise_reported(container, report)
@@ -53,12 +57,12 @@ def execute_in_background(container: Container, spec: _core.LaunchSpec, leader: 
         remain(container.store.root)
         _core.execute_in(spec, leader, on_started)
 
-    report = _in_background(supervise, leader)
+    report = _in_background(supervise, {leader, spec.client})
     _raise_reported(container, report)
 
 
-def _in_background(work: Callable[[Callable[[int], None]], object], keep: int) -> bytes:
-    """Has a process of its own do the work, with a descriptor of ours; returns what it reports when
+def _in_background(work: Callable[[Callable[[int], None]], object], keep: set[int]) -> bytes:
+    """Has a process of its own do the work, with descriptors of ours; returns what it reports when
     the work has called what it is given, or has failed."""
     try:
         read_end, write_end = os.pipe()
@@ -75,7 +79,7 @@ def _in_background(work: Callable[[Callable[[int], None]], object], keep: int) -
 
 
 def _become_supervisor(
-    work: Callable[[Callable[[int], None]], object], keep: int, write_end: int
+    work: Callable[[Callable[[int], None]], object], keep: set[int], write_end: int
 ) -> None:
     """In the child: leaves through os._exit on every path, so nothing of the parent's runs here."""
     code = 1
@@ -83,7 +87,7 @@ def _become_supervisor(
         os.setsid()
         if os.fork():
             os._exit(0)
-        _forget_parent({keep, write_end})
+        _forget_parent({*keep, write_end})
         code = _supervise(_apart(work), write_end)
     finally:
         os._exit(code)

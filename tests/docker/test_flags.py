@@ -32,7 +32,7 @@ def test_a_flag_is_refused_by_name(
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["run", "-a", "stdin", "image"], "--attach is not supported: all streams are"),
+        (["run", "--attach", "x", "image"], 'invalid argument "x" for "-a, --attach" flag: '),
         (["run", "--gpu", "image"], "unknown flag: --gpu\n"),
         (["run", "-X", "image"], "unknown shorthand flag: 'X' in -X\n"),
         (["exec", "--publish", "80", "box"], "unknown flag: --publish\n"),

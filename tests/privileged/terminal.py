@@ -51,6 +51,11 @@ class Terminal:
         """Changes the window size, as a person drags its corner."""
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    @property
+    def pid(self) -> int:
+        """The process of the program."""
+        return self._pid
+
     def settings(self) -> list[object]:
         """The terminal's modes (termios.tcgetattr)."""
         return termios.tcgetattr(self.slave)

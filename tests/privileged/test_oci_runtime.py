@@ -445,6 +445,29 @@ def test_a_signal_to_the_command_reaches_the_container(box: CommandLine, runtime
     assert_clean(box)
 
 
+def test_it_is_attached_to_and_left(box: CommandLine, runtime: str) -> None:
+    script = "read word; echo got $word; echo err >&2; exit 7"
+    box.must("run", "-di", "--runtime", runtime, "--name", "one", "box", "sh", "-c", script)
+    done = box.call("attach", "one", stdin=b"word\n")
+    assert (done.code, done.out, done.err) == (7, "got word\n", "err\n")
+    box.must("rm", "one")
+    argv = box.argv("run", "-it", "--rm", "--runtime", runtime, "--name", "one", "box", "sh")
+    with Terminal(argv, box.environment, rows=31, columns=97) as terminal:
+        terminal.expect("# ")
+        terminal.type("stty size\n")
+        terminal.expect("31 97\r?\n")
+        terminal.type("\x10\x11")
+        assert terminal.wait() == 0
+    with Terminal(box.argv("attach", "one"), box.environment, rows=40, columns=120) as terminal:
+        terminal.expect("# ")
+        terminal.type("stty size\n")
+        terminal.expect("40 120\r?\n")
+        terminal.type("exit 4\n")
+        assert terminal.wait() == 4
+    until(lambda: not box.must("ps", "-aq").out)
+    assert_clean(box)
+
+
 def test_whoever_is_killed_nothing_stays(box: CommandLine, runtime: str) -> None:
     sleeps = ("--runtime", runtime, "box", "sleep", "1000")
     # The keeper: it is as if the container had been killed.

@@ -22,6 +22,7 @@ from tests import busybox_root, tar_write
 from tests.command_line import CommandLine
 from tests.ordinary_user import FIRST_ID, ID_COUNT, OrdinaryUser, ordinary_user
 from tests.privileged import debian
+from tests.privileged.terminal import Terminal
 from tests.tar_members import Member
 
 pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox", "newuidmap", "useradd")]
@@ -121,6 +122,25 @@ def test_a_container_in_the_background_is_entered_and_stopped(user: OrdinaryUser
         assert state.out == "exited 5\n"
     finally:
         user.must("rm", "-f", "life")
+
+
+def test_a_container_in_the_background_is_attached_to(user: OrdinaryUser) -> None:
+    script = "read word; echo got $word; exit 7"
+    user.must("run", "-di", "--name", "one", "box", "sh", "-c", script)
+    done = user.call("attach", "one", stdin=b"word\n")
+    assert (done.code, done.out) == (7, "got word\n")
+    user.must("rm", "one")
+    argv = user.argv("run", "-it", "--name", "one", "box", "sh")
+    with Terminal(argv, user.environment) as terminal:
+        terminal.expect("# ")
+        terminal.type("\x10\x11")
+        assert terminal.wait() == 0
+    with Terminal(user.argv("attach", "one"), user.environment) as terminal:
+        terminal.expect("# ")
+        terminal.type("exit 4\n")
+        assert terminal.wait() == 4
+    user.must("rm", "one")
+    assert running(user) == []
 
 
 def test_all_containers_of_a_store_share_one_namespace(user: OrdinaryUser) -> None:

@@ -42,6 +42,7 @@ GLOBAL_FLAGS = (
 
 # The word that is typed, and the module that answers.
 VERBS = {
+    "attach": "attach",
     "blame": "blame",
     "bundle": "bundle",
     "cat": "cat",
@@ -106,6 +107,7 @@ VERBS = {
 }
 GROUPS = {
     "container": {
+        "attach": "attach",
         "commit": "commit",
         "cp": "cp",
         "create": "create",

@@ -7,11 +7,9 @@ _ADDRESS = "containers have no network in common, and no address that others rea
 _RATE = "only whole control groups are limited, not single disks"
 _HEALTH = "nothing runs besides the container that could ask it: use exec"
 _LOG = "the log is a file of the container's; `logs` reads it"
-_ATTACHED = "one cannot leave a container that one is attached to: start it with -d"
 
 # Of the long name.
 REASONS = {
-    "attach": "all streams are attached, or none with -d",
     "blkio-weight-device": _RATE,
     "cgroup-parent": "groups lie below `fastlayers`",
     "cgroupns": "they have one of their own where the host has control groups of version 2 alone",
@@ -19,7 +17,6 @@ REASONS = {
     "cpu-percent": _WINDOWS,
     "cpu-rt-period": "realtime scheduling is not handed out",
     "cpu-rt-runtime": "realtime scheduling is not handed out",
-    "detach-keys": _ATTACHED,
     "device-cgroup-rule": "devices are given by name: use --device",
     "device-read-bps": _RATE,
     "device-read-iops": _RATE,
@@ -47,27 +44,19 @@ REASONS = {
     "memory-swappiness": "control groups of version 2 have no such setting",
     "network-alias": _ADDRESS,
     "restart": "nothing stays behind that could start it again: let systemd do it",
-    "sig-proxy": "signals always go to the container",
     "storage-opt": "the store's file system bounds what a container writes",
     "use-api-socket": "there is no daemon and no socket",
     "userns": "only an ordinary user's containers have user namespaces of their own",
     "volume-driver": "volumes are folders of the store",
     "volumes-from": "name the volumes: -v NAME:PATH",
 }
-_SHORT = {"a": "attach"}
-_OF_EXEC = ("detach-keys",)
 
 
 def explain(path: str, error: str) -> str:
     """An error of the flags, with the reason if it names a flag of docker's that is not there."""
     verb = path.removeprefix("container ")
     kind, _, what = error.partition(": ")
-    name = ""
-    if kind == "unknown flag":
-        name = what.removeprefix("--")
-    elif kind == "unknown shorthand flag":
-        name = _SHORT.get(what[1:2], "")
-    absent = name in (_OF_EXEC if verb == "exec" else REASONS)
-    if verb not in ("run", "create", "exec") or not absent:
+    name = what.removeprefix("--") if kind == "unknown flag" else ""
+    if verb not in ("run", "create") or name not in REASONS:
         return error
     return f"--{name} is not supported: {REASONS[name]}"

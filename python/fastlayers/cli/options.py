@@ -6,7 +6,7 @@ import os
 
 from fastlayers.cli.command import Call, CommandError, VerbError
 from fastlayers.cli.flags import Flag
-from fastlayers.errors import FastlayersError, UnsupportedError
+from fastlayers.errors import FastlayersError, InvalidError, UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ _PULL_POLICIES = ("always", "missing", "never")
 
 def _check_env(text: str) -> str:
     return f"invalid environment variable: {text}" if text[:1] in ("", "=") else ""
+
+
+def _check_attach(text: str) -> str:
+    known = text.lower() in ("stdin", "stdout", "stderr")
+    return "" if known else "valid streams are STDIN, STDOUT and STDERR"
 
 
 def _check_label(text: str) -> str:
@@ -77,6 +82,7 @@ FLAGS = (
         check=_checked("name_service", "check_host"),
     ),
     Flag("annotation", "", "list", "Add an annotation to the container", value_name="map"),
+    Flag("attach", "a", "list", "Attach to STDIN, STDOUT or STDERR", check=_check_attach),
     Flag(
         "blkio-weight",
         "",
@@ -218,6 +224,26 @@ FLAGS = (
 )
 
 
+DETACH_KEYS = Flag(
+    "detach-keys", "", "string", "Override the key sequence for detaching a container"
+)
+SIGNAL_PROXY = Flag("sig-proxy", "", "bool", "Proxy received signals to the process", default=True)
+
+
+def detach_keys(call: Call) -> str | None:
+    """The keys of --detach-keys, checked; None for the usual ones. Raises CommandError."""
+    text = call.flags.text("detach-keys")
+    if not text:
+        return None
+    from fastlayers.attachment import parse_keys
+
+    try:
+        parse_keys(text)
+    except InvalidError as error:
+        raise CommandError(str(error)) from None
+    return text
+
+
 def flags_with(*more: Flag) -> tuple[Flag, ...]:
     """The shared flags and some more, in the order of their names."""
     return tuple(sorted(FLAGS + more, key=lambda flag: flag.name))
@@ -281,6 +307,7 @@ def container_options(call: Call, *, detached: bool = False) -> ContainerOptions
         annotations={key: value for key, _, value in annotations},
         no_healthcheck=flags.enabled("no-healthcheck"),
         detached=detached,
+        attach=[name.lower() for name in flags.all("attach")],
     )
 
 

@@ -12,19 +12,24 @@ from fastlayers.cli.command import Call, Command, CommandError, VerbError
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.obtain import image_to_run
 from fastlayers.cli.options import (
+    DETACH_KEYS,
+    SIGNAL_PROXY,
     CidFile,
     check_pull_policy,
     container_options,
+    detach_keys,
     flags_with,
     warn_of,
 )
-from fastlayers.errors import FastlayersError, LaunchError
+from fastlayers.errors import DetachedError, FastlayersError, LaunchError
 
 COMMAND = Command(
     "[OPTIONS] IMAGE [COMMAND] [ARG...]",
     "Create and run a new container from an image",
     flags_with(
         Flag("detach", "d", "bool", "Run container in background and print container ID"),
+        DETACH_KEYS,
+        SIGNAL_PROXY,
     ),
     arguments=(1, None),
     aliases=("container run", "run"),
@@ -35,6 +40,8 @@ COMMAND = Command(
 def run(call: Call) -> int:
     check_pull_policy(call)
     detached = call.flags.enabled("detach")
+    if detached and call.flags.all("attach"):
+        raise CommandError("conflicting options: cannot specify both --attach and --detach")
     if not detached:
         check_terminal(call.flags.enabled("interactive"), call.flags.enabled("tty"))
     try:
@@ -61,14 +68,23 @@ def check_terminal(interactive: bool, tty: bool) -> None:
 
 
 def _run(call: Call, detached: bool) -> int:
-    options = container_options(call, detached=detached)
+    options, keys = container_options(call, detached=detached), detach_keys(call)
     with CidFile(call.flags.text("cidfile")) as cid_file:
         image = image_to_run(call, call.args[0])
         container = call.store.create_container(image, options, image_name=call.args[0], sync=False)
         cid_file.write(container.id)
     warn_of(options)
     try:
-        code = container.start(attach=not detached, interactive=options.interactive)
+        code = container.start(
+            attach=not detached,
+            interactive=options.interactive,
+            detach_keys=keys,
+            forward_signals=call.flags.enabled("sig-proxy"),
+            stdout_fd=1 if options.attaches("stdout") else -1,
+            stderr_fd=2 if options.attaches("stderr") else -1,
+        )
+    except DetachedError:
+        return 0
     except KeyboardInterrupt:
         if container.status == "created":
             container.remove(force=True, volumes=True)
