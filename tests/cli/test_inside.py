@@ -126,6 +126,12 @@ def test_find(play: Play, flags: list[str], paths: list[str]) -> None:
     assert play("find", "new:1", *flags, "--format", "{{.Path}}") == paths
 
 
+def test_find_prints_the_table_of_its_columns(play: Play) -> None:
+    columns = "table {{.Mode}}\t{{.Owner}}\t{{.Size}}\t{{.Layer}}\t{{.Path}}"
+    for words in (["new:1"], ["new:1", "/home"], ["new:1", "--name", "absent"], ["empty:1"]):
+        assert play("find", *words) == play("find", *words, "--format", columns)
+
+
 def test_find_says_which_layer_has_it_and_which_hides_it(play: Play) -> None:
     assert play("find", "--deleted", "new:1", "/home") == [
         "MODE         OWNER     SIZE      LAYER     HIDDEN BY   PATH",

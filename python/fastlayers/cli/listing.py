@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from fastlayers.cli.flags import Flag
-from fastlayers.cli.table import align
+from fastlayers.cli.table import align, align_columns
 from fastlayers.cli.template import Record, Template
 from fastlayers.cli.template.values import show
 
@@ -24,6 +24,11 @@ def format_flag() -> Flag:
     return Flag("format", "", "string", FORMAT_HELP)
 
 
+def is_plain_table(format: str) -> bool:
+    """Whether that is the table of all columns."""
+    return format.strip() in ("", "table")
+
+
 class Listing:
     """One kind of row: its fields, in JSON's names, with the headings of their columns."""
 
@@ -34,11 +39,11 @@ class Listing:
 
     def print(self, rows: Iterable[Mapping[str, object]], format: str, *, quiet: bool) -> None:
         """Prints the rows; `quiet`, without a format, their IDs alone."""
-        if not quiet and format.strip() in ("", "table"):
+        if not quiet and is_plain_table(format):
             self._print_table(rows)
             return
         source, is_table = self._source(format)
-        if quiet and format.strip() in ("", "table"):
+        if quiet and is_plain_table(format):
             source, is_table = "{{.ID}}", False
         template = Template(source)
         records = (Record(self._kind, row) for row in _printable(rows))
@@ -49,6 +54,11 @@ class Listing:
         lines = [template.heading(Record(self._kind, self.headings))]
         lines += [template.render(record) for record in records]
         print(align("\n".join(lines)))
+
+    def print_columns(self, cells: Mapping[str, Sequence[str]]) -> None:
+        """What `print` does without a format with rows of these cells, by column, which must be
+        fit for a terminal; for lists of 100,000."""
+        print(align_columns([[str(self.headings[name]), *cells[name]] for name in self.columns]))
 
     def _print_table(self, rows: Iterable[Mapping[str, object]]) -> None:
         """What a template of the columns prints, at a fraction of the time: lists may be long."""

@@ -7,6 +7,10 @@ follows the last tab of a line belongs to no column and is not padded.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _MINIMUM = 10
 _PADDING = 3
 
@@ -15,18 +19,18 @@ def align(text: str, *, narrowest: int = _MINIMUM) -> str:
     """The text with its tabs replaced by blanks."""
     lines = [line.split("\t") for line in text.split("\n")]
     if len(set(map(len, lines))) == 1:
-        return _even(lines, narrowest)
+        return align_columns(list(zip(*lines, strict=True)), narrowest=narrowest)
     for column in range(max(map(len, lines)) - 1):
         _pad(lines, column, narrowest)
     return "\n".join("".join(cells) for cells in lines)
 
 
-def _even(lines: list[list[str]], narrowest: int) -> str:
-    """Lines that all have as many cells, in half the time: a list may have 100,000."""
-    *columns, _ = zip(*lines, strict=True)
-    widths = (max(narrowest, max(map(len, column)) + _PADDING) for column in columns)
+def align_columns(columns: Sequence[Sequence[str]], *, narrowest: int = _MINIMUM) -> str:
+    """The same of whole columns, in a part of the time: they may have 100,000 cells."""
+    *padded, _ = columns
+    widths = (max(narrowest, max(map(len, column)) + _PADDING) for column in padded)
     form = "".join(f"%-{width}s" for width in widths) + "%s"
-    return "\n".join([form % tuple(cells) for cells in lines])
+    return "\n".join(map(form.__mod__, zip(*columns, strict=True)))
 
 
 def _pad(lines: list[list[str]], column: int, narrowest: int) -> None:
