@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections import Counter, defaultdict
 from fnmatch import fnmatchcase
 from itertools import pairwise, product
@@ -13,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastlayers import Image, Store, analysis
+from fastlayers.analysis.grep import _beginning
 from fastlayers.analysis.snapshots import ADDED, DELETED, MODIFIED, UNMODIFIED, Snapshots
 from fastlayers.errors import InvalidError, NotFoundError
 from tests import engine, stack_image, strategies
@@ -280,7 +282,8 @@ def test_duplicates(memory_store: str, stacks: list[Stacks]) -> None:
 
 @examples(30)
 @given(
-    strategies.stacks(max_layers=2), st.sampled_from([b"x", b"^z+$", b"\\xff", b"[a-y]{3}", b"$"])
+    strategies.stacks(max_layers=2),
+    st.sampled_from([b"x", b"^z+$", b"\\xff", b"[a-y]{3}", b"$", b"zz?", b"z{2}"]),
 )
 def test_search_contents(memory_store: str, stack: Stacks, pattern: bytes) -> None:
     tree = stack_image.trees(stack)[-1]
@@ -298,6 +301,25 @@ def test_search_contents(memory_store: str, stack: Stacks, pattern: bytes) -> No
             wanted += [(path, n, x) for n, x in enumerate(lines, 1) if re.search(pattern, x)]
     found = analysis.search_contents(image, pattern)
     assert [(_shown(match.path), match.number, match.line) for match in found] == wanted
+
+
+@given(
+    st.text("ab+*?{}01|()^$.[]\\<=!:", max_size=9).map(str.encode),
+    st.lists(st.sampled_from([b"a", b"b", b"0", b"\n"]), max_size=9).map(b"".join),
+)
+@example(b"b(?<=ab)a", b"aba")
+@example(b"ab{0}", b"a")
+@example(b"ab|b", b"b")
+def test_what_every_match_begins_with(pattern: bytes, data: bytes) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            regex = re.compile(pattern, re.MULTILINE)
+    except (re.error, OverflowError):
+        return
+    at = data.find(_beginning(regex))
+    found = at >= 0 and regex.search(data[at:]) is not None
+    assert found == (regex.search(data) is not None)
 
 
 def test_an_image_of_no_layers_and_of_empty_ones(memory_store: str) -> None:

@@ -72,6 +72,26 @@ def test_texts_outside_the_heap_are_refused() -> None:
         _kernels.joined_texts(heap, offsets, lengths[:1])
 
 
+@given(st.lists(st.text("ab", max_size=6).map(str.encode), max_size=9), st.text("ab", min_size=1))
+def test_first_places(texts: list[bytes], text: str) -> None:
+    heap, offsets, lengths = _columns(texts)
+    part = text[:3].encode()
+    places = _kernels.first_places(heap, offsets, lengths.astype(np.uint64), part)
+    assert places.tolist() == [one.find(part) for one in texts]
+
+
+def test_slices_outside_the_data_are_refused() -> None:
+    heap, offsets, lengths = _columns([b"a", b"b"])
+    sizes = lengths.astype(np.uint64)
+    for wrong in (offsets + np.uint64(1), offsets + np.uint64(2**64 - 1)):
+        with pytest.raises(ValueError, match="outside the data"):
+            _kernels.first_places(heap, wrong, sizes, b"a")
+    with pytest.raises(ValueError, match="differ in length"):
+        _kernels.first_places(heap, offsets, sizes[:1], b"a")
+    with pytest.raises(ValueError, match="nothing to look for"):
+        _kernels.first_places(heap, offsets, sizes, b"")
+
+
 @given(st.data())
 def test_directory_sizes(data: st.DataObject) -> None:
     count = data.draw(st.integers(0, 12))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from typing_extensions import Buffer
 
 _Array = np.ndarray[Any, Any]
 
@@ -12,6 +13,7 @@ def path_ids(
     heap: _Array, offset: _Array, length: _Array, bounds: _Array
 ) -> tuple[_Array, _Array]: ...
 def joined_texts(heap: _Array, offset: _Array, length: _Array) -> _Array: ...
+def first_places(data: Buffer, offset: _Array, length: _Array, part: bytes) -> _Array: ...
 def subtree_ends(heap: _Array, offset: _Array, length: _Array) -> _Array: ...
 def replay(
     ids: _Array,

@@ -6,6 +6,9 @@ import numpy as np
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+cdef extern from "string.h" nogil:
+    void* memmem(const void* text, size_t length, const void* part, size_t part_length)
+
 cdef enum:
     DIRECTORY = 1  # kinds and flags of cpp/table/FORMAT.md
     WHITEOUT = 6
@@ -176,6 +179,34 @@ def joined_texts(const uint8_t[::1] heap, const uint64_t[:] offset, const uint32
             joined[at] = 0
             at += 1
     return joined_array
+
+
+def first_places(
+    const uint8_t[::1] data, const uint64_t[:] offset, const uint64_t[:] length, const uint8_t[::1] part
+):
+    """Where in each slice of `data` the first `part` is, which is not empty; -1 where there is none:
+    int64. ValueError if a slice leaves the data."""
+    cdef Py_ssize_t count = offset.shape[0]
+    cdef uint64_t data_bytes = data.shape[0]
+    cdef size_t part_bytes = part.shape[0]
+    cdef Py_ssize_t row
+    cdef const uint8_t* found
+    if length.shape[0] != count:
+        raise ValueError("the columns differ in length")
+    if part_bytes == 0:
+        raise ValueError("there is nothing to look for")
+    for row in range(count):
+        if offset[row] > data_bytes or length[row] > data_bytes - offset[row]:
+            raise ValueError(f"the slice of row {row} lies outside the data")
+    place_array = np.full(count, -1, dtype=np.int64)
+    cdef int64_t[::1] place = place_array
+    with nogil:
+        for row in range(count):
+            if length[row] >= part_bytes:
+                found = <const uint8_t*>memmem(&data[offset[row]], length[row], &part[0], part_bytes)
+                if found != NULL:
+                    place[row] = found - &data[offset[row]]
+    return place_array
 
 
 def subtree_ends(

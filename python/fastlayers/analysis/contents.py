@@ -7,13 +7,17 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fastlayers.errors import CorruptError
 from fastlayers.file_reader import Entry, open_data
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from fastlayers import _core
+    from fastlayers.analysis.files import Array, Files
     from fastlayers.image import Image
 
 
@@ -43,17 +47,53 @@ class Contents:
         entry = Entry(self._table, row)
         if not entry.size:
             return memoryview(b"")
-        place = (entry.layer, entry.flags)
+        mapped = self._map(row, (entry.layer, entry.flags))
+        return self._part(mapped, entry.layer, entry.data_offset, entry.size)
+
+    def each(self, rows: Files, indexes: Sequence[int]) -> Iterator[memoryview]:
+        """The same of many rows, which have these indexes in the table and are none of them empty,
+        in a part of the time; each is released when the next is asked for."""
+        columns = (rows[name].tolist() for name in ("layer", "flags", "data_offset", "size"))
+        for index, layer, flags, start, size in zip(indexes, *columns, strict=True):
+            mapped = self._maps.get((layer, flags)) or self._map(index, (layer, flags))
+            with self._part(mapped, layer, start, size) as data:
+                yield data
+
+    def first_places(self, rows: Files, indexes: Array, text: bytes) -> Array:
+        """Where in the contents of each of such rows a text is first; -1 for nowhere: int64."""
+        from fastlayers.analysis import _kernels
+
+        found = np.empty(len(rows), dtype=np.int64)
+        layers, flags = rows["layer"], rows["flags"]
+        for layer, flag in sorted(set(zip(layers.tolist(), flags.tolist(), strict=True))):
+            mine = np.flatnonzero((layers == layer) & (flags == flag))
+            mapped = self._map(int(indexes[mine[0]]), (layer, flag))
+            part = rows[mine]
+            try:
+                found[mine] = _kernels.first_places(mapped, part["data_offset"], part["size"], text)
+            except ValueError:
+                raise self._too_short(layer) from None
+        return found
+
+    def _map(self, row: int, place: tuple[int, int]) -> memoryview:
+        """The file that the contents of a row lie in."""
         if place not in self._maps:
-            descriptor = open_data(self._image, self._table, entry)
+            descriptor = open_data(self._image, self._table, Entry(self._table, row))
             try:
                 mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
             finally:
                 os.close(descriptor)
             self._stack.callback(mapped.close)
             self._maps[place] = self._stack.enter_context(memoryview(mapped))
-        data = self._maps[place][entry.data_offset : entry.data_offset + entry.size]
-        if len(data) != entry.size:
-            layer = self._table.layers[entry.layer]
-            raise CorruptError(f"layer {layer} is shorter than its file table says")
+        return self._maps[place]
+
+    def _part(self, mapped: memoryview, layer: int, start: int, size: int) -> memoryview:
+        data = mapped[start : start + size]
+        if len(data) != size:
+            raise self._too_short(layer)
         return data
+
+    def _too_short(self, layer: int) -> CorruptError:
+        return CorruptError(
+            f"layer {self._table.layers[layer]} is shorter than its file table says"
+        )

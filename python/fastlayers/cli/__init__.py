@@ -442,7 +442,19 @@ def one_line(text: str) -> str:
     """Names in messages come from images and archives: whatever would move a cursor is escaped."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _escape(c) for c in text)
+    return text.translate(_escapes)
+
+
+class _Escapes(dict[int, str]):
+    """For str.translate: what stands for each character."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        self[code] = character if character.isprintable() else _escape(character)
+        return self[code]
+
+
+_escapes = _Escapes()
 
 
 def _escape(character: str) -> str:
