@@ -4,7 +4,8 @@
         result = await box.run(["make", "test"])
 
 Every call has a thread of its own while it lasts, in which the core waits without the interpreter's
-lock. Cancelling `run` or `exec` kills the command, and is over when all of it is gone.
+lock. Cancelling `run` or `exec` kills the command, and is over when all of it is gone; a box or a
+fork that is cancelled while it is made is not there.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _KILL_PAUSE_SECONDS = 0.01
 @asynccontextmanager
 async def box(image: Image, **options: Any) -> AsyncIterator[Box]:
     """A box of an image, removed at the end; `options` are those of ContainerOptions."""
-    made = Box(await _call(lambda: image.create(**options)))
+    made = Box(await _call(lambda: image.create(**options), undo=_remove))
     async with made:
         yield made
 
@@ -99,7 +100,7 @@ class Box:
 
     async def fork(self, name: str | None = None, **options: Any) -> Box:
         """See Container.fork."""
-        return Box(await _call(lambda: self.container.fork(name, **options)))
+        return Box(await _call(lambda: self.container.fork(name, **options), undo=_remove))
 
     async def checkpoint(self, name: str | None = None, **options: Any) -> Checkpoint:
         """See Container.checkpoint."""
@@ -118,9 +119,18 @@ class Box:
         await _call(lambda: self.container.remove(force=force))
 
 
-async def _call(work: Callable[[], _Value], kill: Callable[[], None] | None = None) -> _Value:
+def _remove(container: Container) -> None:
+    with suppress(NotFoundError):
+        container.remove(force=True)
+
+
+async def _call(
+    work: Callable[[], _Value],
+    kill: Callable[[], None] | None = None,
+    undo: Callable[[_Value], None] | None = None,
+) -> _Value:
     """Does the work in a thread. A cancelled call waits for it all the same, for what it holds is
-    freed there; `kill` is called until it ends."""
+    freed there; `kill` is called until it ends, and `undo` with what nobody gets then."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[_Value] = loop.create_future()
 
@@ -153,6 +163,8 @@ async def _call(work: Callable[[], _Value], kill: Callable[[], None] | None = No
             cancelled = error
     thread.join()
     if cancelled is not None:
-        done.exception()  # it has been looked at: the command was killed
+        # An error has been looked at so: the command was killed.
+        if done.exception() is None and undo is not None:
+            await _call(lambda: undo(done.result()))
         raise cancelled
     return done.result()

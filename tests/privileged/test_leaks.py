@@ -86,6 +86,27 @@ def test_boxes_at_once_leave_nothing(image: Image) -> None:
     assert counted(image.store) == before
 
 
+def test_what_is_cancelled_while_it_is_made_is_not_there(image: Image) -> None:
+    before = counted(image.store)
+
+    async def make() -> None:
+        async with aio.box(image):
+            raise AssertionError("it was not cancelled in time")
+
+    async def main() -> None:
+        async with aio.box(image) as box:
+            for work in (make, box.fork):
+                task: asyncio.Task[object] = asyncio.create_task(work())
+                await asyncio.sleep(0)  # it has begun
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert [one.id for one in image.store.containers(all=True)] == [box.container.id]
+
+    asyncio.run(main())
+    assert counted(image.store) == before
+
+
 def test_what_is_cancelled_is_killed_and_gone(image: Image) -> None:
     before = counted(image.store)
 
