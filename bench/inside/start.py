@@ -9,14 +9,13 @@ names first. Prints JSON: seconds, CPU seconds, and the bytes by which the peak 
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import resource
 import sys
 import time
 
-from fastlayers.cli import main
+from fastlayers.cli import main, prepare_process
 
 
 def _peak_bytes() -> int:
@@ -26,7 +25,7 @@ def _peak_bytes() -> int:
 def _run(small: str, store: str, words: list[str]) -> int:
     report = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    gc.disable()  # as in a process of its own
+    prepare_process()
     code = main(["--root", small, *words])
     before = _peak_bytes()
     start, cpu_start = time.perf_counter(), time.process_time()

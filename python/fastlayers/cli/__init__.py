@@ -6,6 +6,7 @@ stderr and exit codes.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from fastlayers.cli import flags
@@ -189,11 +190,9 @@ def main(argv: list[str] | None = None) -> int:
     what a user can cause: Ctrl-C is 130, a reader that went away 141.
     """
     if argv is None:
-        import gc
-
         if None in (sys.stdin, sys.stdout, sys.stderr):
             _open_streams()
-        gc.disable()  # a command is short, and its garbage goes with it
+        prepare_process()
     try:
         try:
             code = _dispatch(sys.argv[1:] if argv is None else argv)
@@ -229,8 +228,6 @@ def at_end(do: Callable[[], None]) -> None:
 def _open_streams() -> None:
     """Streams that were closed when we were started lead nowhere: else the next file that is opened
     would be one of them, and take what a container prints."""
-    import os
-
     for number in range(3):
         try:
             os.fstat(number)
@@ -248,8 +245,6 @@ def _open_streams() -> None:
 def _leave(code: int) -> NoReturn:
     """Ends the process at once: what Python would tidy up now, the kernel does faster, and Ctrl-C
     finds nobody to interrupt."""
-    import os
-
     try:
         sys.stderr.flush()
     except OSError:
@@ -262,8 +257,6 @@ def describe(error: OSError) -> str:
     what = error.strerror or str(error)
     if error.filename is None:
         return what
-    import os
-
     return f"{os.fsdecode(error.filename)}: {what}"
 
 
@@ -273,6 +266,17 @@ def _is_interrupt(error: BaseException) -> bool:
     while cause is not None and not isinstance(cause, KeyboardInterrupt):
         cause = cause.__cause__
     return cause is not None
+
+
+def prepare_process() -> None:
+    """What is right for a process that runs one command only."""
+    import gc
+
+    gc.disable()  # a command is short, and its garbage goes with it
+    if "OPENBLAS_NUM_THREADS" not in os.environ:
+        # numpy's threads for linear algebra, which nothing here needs, spin on a whole core. No
+        # container gets this: os.environ does not have it.
+        os.putenv("OPENBLAS_NUM_THREADS", "1")
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -356,8 +360,6 @@ def _run(module: str, path: str, words: list[str], root: str | None, backend: st
 
 def _enter(root: str | None, module: str) -> None:
     """Makes an ordinary user root of a user namespace."""
-    import os
-
     if os.geteuid() != 0:
         from fastlayers import rootless
 
@@ -473,8 +475,6 @@ def _use_utf8() -> None:
 
 def _silence(stream: object) -> None:
     """Points a stream whose reader is gone at nothing, or the interpreter complains at its end."""
-    import os
-
     fileno = getattr(stream, "fileno", None)
     if fileno is not None:
         nothing = os.open(os.devnull, os.O_WRONLY)

@@ -21,7 +21,7 @@ def run(call: Call) -> int:
     if not rootless.entered:
         raise VerbError("unshare is for ordinary users: you are root already")
     try:
-        os.execvp(call.args[0], call.args)
+        os.execvpe(call.args[0], call.args, os.environ)
     except OSError as error:
         kind = CommandNotFoundError if isinstance(error, FileNotFoundError) else NotExecutableError
         raise kind(f"exec: {call.args[0]}: {(error.strerror or '').lower()}") from None
