@@ -43,7 +43,7 @@ REASONS = {
     "mac-address": _ADDRESS,
     "memory-swappiness": "control groups of version 2 have no such setting",
     "network-alias": _ADDRESS,
-    "restart": "nothing stays behind that could start it again: let systemd do it",
+    "restart": "what supervises a container ends with it: let systemd start it again",
     "storage-opt": "the store's file system bounds what a container writes",
     "use-api-socket": "there is no daemon and no socket",
     "userns": "only an ordinary user's containers have user namespaces of their own",
