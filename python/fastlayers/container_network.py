@@ -7,7 +7,7 @@ import os
 
 from fastlayers.container_state import RUNNING
 from fastlayers.errors import ConflictError, InvalidError, NotFoundError
-from fastlayers.process import start_time
+from fastlayers.process import open_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,14 +95,9 @@ def _open_peer(container: ContainerRecord) -> int:
     peer = peer_of(container.store, container.options.network)
     state = peer.state_file.read()
     if state.status == RUNNING:
-        try:
-            leader = os.pidfd_open(state.pid)
-        except ProcessLookupError:
-            pass
-        else:
-            if start_time(state.pid) == state.pid_start:
-                return leader
-            os.close(leader)
+        leader = open_process(state.pid, state.pid_start)
+        if leader >= 0:
+            return leader
     raise ConflictError(
         "cannot join network namespace of a non running container: "
         f"container {peer.name} is {state.status}"

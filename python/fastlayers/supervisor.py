@@ -88,24 +88,9 @@ def _become_supervisor(
         if os.fork():
             os._exit(0)
         _forget_parent({*keep, write_end})
-        code = _supervise(_apart(work), write_end)
+        code = _supervise(work, write_end)
     finally:
         os._exit(code)
-
-
-def _apart(
-    work: Callable[[Callable[[int], None]], object],
-) -> Callable[[Callable[[int], None]], object]:
-    """The same, where systemd does not end it with the service or session of who wanted it."""
-
-    def work_apart(on_started: Callable[[int], None]) -> None:
-        if is_in_unit():
-            from fastlayers.cgroup import leave_unit
-
-            leave_unit()
-        work(on_started)
-
-    return work_apart
 
 
 def _forget_parent(keep: set[int]) -> None:
@@ -136,6 +121,10 @@ def _supervise(work: Callable[[Callable[[int], None]], object], write_end: int) 
         report(json_text.dumps({"pid": pid}))
 
     try:
+        if is_in_unit():  # with which systemd would end what is begun here
+            from fastlayers.cgroup import leave_unit
+
+            leave_unit()
         work(on_started)
     except BaseException as error:
         if not started:
