@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from fastlayers.container_options import PEER
 from fastlayers.container_state import RUNNING
 from fastlayers.errors import ConflictError, InvalidError, NotFoundError
 from fastlayers.process import open_process
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from fastlayers.oci.fields import Json
     from fastlayers.pasta import Pasta
     from fastlayers.store import Store
-
-PEER = "container:"
 
 
 class ContainerNetwork:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastlayers.oci.fields import Json
 
 NETWORKS = ("host", "none", "pasta")
+PEER = "container:"  # and the container whose network it is
 RUNTIMES = ("crun", "runc", "youki")
 _LONGEST_HOST_NAME = 64  # the kernel's limit
 _WHAT = "container options"
@@ -508,9 +509,9 @@ def _check_hostname(name: str) -> str:
 
 
 def _check_network(name: str) -> str:
-    if name == "container:":
+    if name == PEER:
         raise InvalidError("invalid network mode: invalid container format container:<name|id>")
-    if name not in NETWORKS and not name.startswith("container:"):
+    if name not in NETWORKS and not name.startswith(PEER):
         raise UnsupportedError(
             f"network {name[:100]} not found: there are host, none, pasta and container:NAME"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from fastlayers.container_mount import ANONYMOUS, BIND, TMPFS, VOLUME, Mount, source_path
+from fastlayers.container_options import PEER
 from fastlayers.container_state import CREATED, RUNNING
 from fastlayers.kernel_option import parse_device, parse_sysctl, parse_ulimit
 from fastlayers.mount_option import parse_mount, tmpfs_mounts
@@ -178,7 +179,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
 
 
 def _networks(options: ContainerOptions) -> dict[str, Any]:
-    if options.network.startswith("container:"):
+    if options.network.startswith(PEER):
         return {}
     return {options.network: {"IPAddress": "", "Gateway": "", "MacAddress": ""}}
 

@@ -10,6 +10,7 @@ import os
 from fastlayers import _core
 from fastlayers.confinement import confine, may_make_devices
 from fastlayers.container_config import process_env
+from fastlayers.container_options import PEER
 from fastlayers.container_state import CREATED, EXITED, RUNNING, State
 from fastlayers.errors import FastlayersError, LaunchError
 from fastlayers.mounted import refuse_mounted
@@ -152,7 +153,7 @@ def fill_process(
 def network_files(container: Container) -> None:
     """Writes the files that tell a container where it is."""
     options = container.options
-    if options.network.startswith("container:"):
+    if options.network.startswith(PEER):
         from fastlayers.container_network import peer_of
         from fastlayers.network_file import share_network_files
 

@@ -10,6 +10,7 @@ from fastlayers.cli.command import Call, Command
 from fastlayers.cli.filters import Filters, filter_flag
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.listing import Listing, format_flag
+from fastlayers.container_options import PEER
 from fastlayers.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _row(store: Store, container: Container, *, full: bool, with_size: bool) -> 
         "LocalVolumes": str(sum(not mount.startswith("/") for mount in mounts)),
         "Mounts": ",".join(mounts),
         "Names": container.name,
-        "Networks": "" if network.startswith("container:") else network,
+        "Networks": "" if network.startswith(PEER) else network,
         "Platform": None,  # as in Docker without containerd's image store
         "Ports": _shown_ports(container, state),
         "RunningFor": moment.since(_created(container)),
