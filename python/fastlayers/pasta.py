@@ -228,10 +228,8 @@ def _port_words(ports: Sequence[Published]) -> list[str]:
         is_all = set(found) == set(_EVERYWHERE.values())
         for address in [""] if is_all else found:
             for at, (*kind, first, first_inside, count) in enumerate(runs):
-                if kind == [protocol, address] and (host - first, inside - first_inside) == (
-                    count,
-                    count,
-                ):
+                goes_on = host - first == inside - first_inside == count
+                if kind == [protocol, address] and goes_on:
                     runs[at] = (protocol, address, first, first_inside, count + 1)
                     break
             else:
