@@ -1,8 +1,10 @@
 #include "run/birth.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -17,6 +19,7 @@
 #include "run/system_mount.hpp"
 #include "run/target.hpp"
 #include "run/volume.hpp"
+#include "seccomp/syscall_table.hpp"
 #include "sys/child_setup.hpp"
 #include "sys/file.hpp"
 #include "sys/mount_api.hpp"
@@ -40,7 +43,7 @@ struct Cradle {
   Program program;
   std::optional<Porter> porter;
   std::exception_ptr failure;
-  sys::Child joined;
+  std::optional<sys::Child> joined;
 };
 
 // Enters the working directory once its root is ours; returns its real path.
@@ -121,8 +124,9 @@ int child_main(void* argument) {
     // While the table of descriptors is still the parent's, who answers.
     if (cradle.is_emulated) cradle.program.listener = sys::install_listener(emulation_filter());
     if (cradle.is_watched) cradle.porter.emplace(cradle.program);
-    if (cradle.leader != nullptr) {
-      auto child = sys::fork_into(*cradle.leader);
+    if (cradle.leader != nullptr) sys::bear_into(*cradle.leader);
+    if (cradle.leader != nullptr && !cradle.program.joins) {
+      auto child = sys::fork_sibling();
       if (!child) cradle.porter->execute(cradle.program);
       cradle.joined = std::move(*child);
       sys::child::leave(0);
@@ -145,22 +149,57 @@ Identity identity_of(const Account& account) {
 
 // Waits for the child that has done the work, and for the command to run.
 Newborn deliver(Cradle& cradle, const ProcessSpec& spec, sys::Child child) {
-  if (cradle.leader != nullptr) {
-    sys::reap(child.pidfd);
-    child = std::move(cradle.joined);
-  }
   if (cradle.porter && !cradle.failure) cradle.program.failure = cradle.porter->wait();
-  if (!cradle.failure && cradle.program.failure.error == 0) {
-    Newborn newborn{std::move(child),
+  std::optional<sys::Child> born = std::move(child);
+  if (cradle.leader != nullptr) {
+    sys::reap(born->pidfd);
+    born = std::move(cradle.joined);
+    if (cradle.program.joins && cradle.porter) born = cradle.porter->sibling();
+  }
+  if (born && !cradle.failure && cradle.program.failure.error == 0) {
+    Newborn newborn{std::move(*born),
                     std::move(cradle.program.streams),
                     {},
                     {std::move(cradle.program.listener), identity_of(cradle.program.account)}};
     for (sys::Fd& fd : newborn.streams.child) fd.close();
     return newborn;
   }
-  if (child.pidfd) sys::reap(child.pidfd);
+  if (born) sys::reap(born->pidfd);
   if (cradle.failure) std::rethrow_exception(cradle.failure);
+  if (cradle.program.failure.error == 0) {
+    throw Error(ErrorKind::system, "the process that was to join the container was killed");
+  }
   throw_failure(cradle.program, spec.argv.front());
+}
+
+// Whether the filter lets one come who has it already: what the porter does then.
+bool lets_join(const ProcessSpec& spec) {
+  struct Asked {
+    const char* name;
+    std::uint64_t arguments[6];
+  };
+  const Asked calls[] = {
+      {"mmap", {0, kPage, kReadWrite, kShared, kNumber}},
+      {"madvise", {0, kPage, kNotForChildren}},
+      {"close", {kNumber}},
+      {"clone", {kSibling}},
+      {"exit_group", {}},
+      {"setsid", {}},
+      {"ioctl", {0, kTakeTerminal}},
+  };
+  const auto& filter = spec.confinement.filter;
+  return filter.empty() || std::all_of(std::begin(calls), std::end(calls), [&](const Asked& asked) {
+           sys::AskedCall call;
+           call.number = static_cast<std::uint32_t>(seccomp::number_of(asked.name, 0));
+           call.architecture = seccomp::abis()[0].audit_architecture;
+           std::copy(std::begin(asked.arguments), std::end(asked.arguments), call.arguments);
+           const std::uint32_t answer = sys::ask(filter, call);
+           return answer == sys::kAnswerAllow || answer == sys::kAnswerLog;
+         });
+}
+
+bool has(const Confinement& confinement, int capability) {
+  return (confinement.capabilities >> capability & 1) != 0;
 }
 
 }  // namespace
@@ -197,6 +236,13 @@ Newborn join(const ProcessSpec& spec, const sys::Fd& leader) {
   cradle.prepare = [&](Program& program) { prepare_joining(spec, leader, program); };
   cradle.leader = &leader;
   cradle.is_watched = true;
+  cradle.program.joins = lets_join(spec);
+  if (!cradle.program.joins && has(spec.confinement, sys::capability::sys_ptrace)) {
+    throw Error(ErrorKind::unsupported,
+                "the container's seccomp profile forbids what joining it takes (mmap, madvise, "
+                "close, clone, exit_group, setsid, ioctl), and it has CAP_SYS_PTRACE: its "
+                "processes could take over the one that joins; allow these calls");
+  }
   cradle.program.spec = &spec;
   sys::Child child;
   {

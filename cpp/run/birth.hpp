@@ -11,7 +11,14 @@
 //
 // A process that joins a container that runs comes to life in two steps, because processes are
 // there already that might look into it: the first child stays outside their PID namespace, joins
-// the others and does all the work; the second, which executes the command, is a fork of that one.
+// the others, does all the work, becomes whom the command is to run as, with no more rights than
+// that has, and executes the porter (porter.cc), with which our memory is gone; the second, in
+// sight of the container, is a fork of that one.
+//
+// That takes some system calls under the container's filter. If a profile forbids one of them, the
+// second is a fork of the first with all its rights and memory, and gives them up where it is; it
+// can be traced in that instant by who has CAP_SYS_PTRACE, so a container that was given both is
+// not joined.
 #pragma once
 
 #include "run/launch.hpp"

@@ -1,6 +1,8 @@
 #include "run/child.hpp"
 
 #include <cerrno>
+#include <cstdint>
+#include <span>
 #include <system_error>
 
 #include "base/error.hpp"
@@ -10,6 +12,7 @@
 #include "sys/file.hpp"
 #include "sys/process.hpp"
 #include "sys/seccomp.hpp"
+#include "sys/shared_memory.hpp"
 #include "sys/stream.hpp"
 #include "sys/user_namespace.hpp"
 
@@ -26,6 +29,8 @@ constexpr const char* name_of(Step step) {
       return "separate its descriptors";
     case Step::session:
       return "start a session";
+    case Step::joining:
+      return "join the container's processes";
     case Step::stdio:
       return "set up the standard streams";
     case Step::terminal:
@@ -74,7 +79,9 @@ Failure change(const Program& program) {
   const Failure alone = stand_alone({streams[0].get(), streams[1].get(), streams[2].get()});
   if (alone.error != 0) return alone;
   int error = 0;
-  if (program.spec->tty && (error = child::take_terminal()) != 0) return {Step::terminal, error};
+  if (program.spec->tty && !program.joins && (error = child::take_terminal()) != 0) {
+    return {Step::terminal, error};
+  }
   if ((error = child::new_session_keyring()) != 0) return {Step::keyring, error};
   const sys::Credentials credentials = credentials_of(program);
   error = sys::become(credentials, sys::last_capability());
@@ -135,9 +142,15 @@ Porter::Porter(const Program& program) : program_(sys::sealed_program(porter_pro
   write_end_ = std::move(pipe.write_end);
   static char once[] = "porter";
   static char stays[] = "init";
+  static char joins[] = "join";
+  static char joins_terminal[] = "join-terminal";
   static char end_of_candidates[] = "";
   const std::vector<char*> candidates = pointers_to(program.command.candidates);
   arguments_ = {program.init ? stays : once};
+  if (program.joins) {
+    arguments_ = {program.spec->tty ? joins_terminal : joins};
+    number_ = sys::memory_file(kPage);
+  }
   arguments_.insert(arguments_.end(), candidates.begin(), candidates.end());
   arguments_.back() = end_of_candidates;
   arguments_.insert(arguments_.end(), program.argv_pointers.begin(), program.argv_pointers.end());
@@ -150,15 +163,27 @@ Failure Porter::wait() {
   return failure;
 }
 
+std::optional<sys::Child> Porter::sibling() const {
+  std::int32_t pid = 0;
+  sys::read_at(number_.get(), {reinterpret_cast<std::byte*>(&pid), sizeof(pid)}, 0);
+  if (pid == 0) return std::nullopt;
+  return sys::child_of_number(pid);
+}
+
 void Porter::execute(Program& program) {
   namespace child = sys::child;
-  int fds[2] = {write_end_.get(), program_.get()};
+  int fds[] = {write_end_.get(), number_.get(), program_.get()};
+  std::span<int> gathered = fds;
+  if (!number_) {
+    fds[1] = fds[2];
+    gathered = gathered.first(2);
+  }
   Failure failure = change(program);
   if (failure.error == 0) {
-    failure = {Step::descriptors, child::gather(fds, kReport)};
+    failure = {Step::descriptors, child::gather(gathered, kReport)};
     if (failure.error == 0) {
       child::unblock_signals();
-      failure = {Step::execute, child::execute_open(fds[1], arguments_.data(),
+      failure = {Step::execute, child::execute_open(gathered.back(), arguments_.data(),
                                                     program.environment_pointers.data())};
     }
   }

@@ -1,6 +1,7 @@
 // Child: the last steps of a container's first process, up to execve(2).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "run/process_spec.hpp"
 #include "run/stdio.hpp"
 #include "run/step.hpp"
+#include "sys/process.hpp"
 
 namespace fastlayers::run {
 
@@ -22,6 +24,7 @@ struct Program {
   sys::Fd listener;  // of emulation_filter(), where that is needed
   Streams streams;
   bool init = false;   // the porter stays, as the first process of the container
+  bool joins = false;  // a sibling of the porter is to be the process, in the container
   int parent_fd = -1;  // or from open_pidfd_of_caller() of a parent that it must not outlive
   std::vector<char*> argv_pointers;
   std::vector<char*> environment_pointers;
@@ -36,11 +39,14 @@ class Porter {
   explicit Porter(const Program& program);
   // In the parent: waits until the command has been executed, or says why it was not.
   Failure wait();
+  // Behind wait(): the sibling of one that joins; none if it did not come so far.
+  std::optional<sys::Child> sibling() const;
   // In the child, with all signals blocked: executes the porter, or ends the process.
   [[noreturn]] void execute(Program& program);
 
  private:
   sys::Fd program_;  // sealed
+  sys::Fd number_;   // a page; of one that joins only
   sys::Fd read_end_;
   sys::Fd write_end_;
   std::vector<char*> arguments_;

@@ -4,18 +4,23 @@
 // (CVE-2019-5736), and nothing of our memory is left. It stands alone: no libc, no start-up, a page
 // of code.
 //
-// If its name is "init", or a path because an OCI runtime executes it, it stays as the container's first process, and a child executes the
-// command: signals go on to that, what ends is reaped, and its end is the end of the container.
+// If its name is "init", or a path because an OCI runtime executes it, it stays as the container's
+// first process, and a child executes the command: signals go on to that, what ends is reaped, and
+// its end is the end of the container.
+//
+// If it is "join" or "join-terminal", it has become all that it is to be but a process of the
+// container, which a sibling becomes that executes the command. So the container's processes never
+// see one that could do more than they, or holds memory of ours.
 //
 // Arguments: name, candidates, an empty one, the command's own. Descriptor kReport takes a Failure.
+// kNumber is a page of shared memory, at whose beginning the kernel writes the sibling's number,
+// as we know it. The sibling gets neither: it might be made to write another's.
 
 #include "run/step.hpp"
 
 namespace {
 
-using fastlayers::run::Failure;
-using fastlayers::run::kReport;
-using fastlayers::run::Step;
+using namespace fastlayers::run;
 
 constexpr long kHere = -100;        // AT_FDCWD
 constexpr long kEffective = 0x200;  // AT_EACCESS
@@ -60,17 +65,21 @@ enum : long {
   kSetGroup = 109,
   kGetPid = 39,
   kSignalWait = 128,
-  kControl = 157
+  kControl = 157,
+  kMap = 9,
+  kAdvise = 28,
+  kSetSession = 112
 };
 constexpr long kDirectoryPath = 0x210000;  // O_PATH | O_DIRECTORY
 
-long call(long number, long a, long b, long c, long d) {
+long call(long number, long a, long b, long c, long d, long e = 0) {
   register long r10 asm("r10") = d;
-  register long r8 asm("r8") = 0;  // the fifth of clone(2): no thread's memory
+  register long r8 asm("r8") = e;
+  register long r9 asm("r9") = 0;
   long result;
   asm volatile("syscall"
                : "=a"(result)
-               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
                : "rcx", "r11", "memory");
   return result;
 }
@@ -93,18 +102,25 @@ enum : long {
   kSetGroup = 154,
   kGetPid = 172,
   kSignalWait = 137,
-  kControl = 167
+  kControl = 167,
+  kMap = 222,
+  kAdvise = 233,
+  kSetSession = 157
 };
 constexpr long kDirectoryPath = 0x204000;
 
-long call(long number, long a, long b, long c, long d) {
+long call(long number, long a, long b, long c, long d, long e = 0) {
   register long x8 asm("x8") = number;
   register long x0 asm("x0") = a;
   register long x1 asm("x1") = b;
   register long x2 asm("x2") = c;
   register long x3 asm("x3") = d;
-  register long x4 asm("x4") = 0;
-  asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+  register long x4 asm("x4") = e;
+  register long x5 asm("x5") = 0;
+  asm volatile("svc 0"
+               : "+r"(x0)
+               : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+               : "memory");
   return x0;
 }
 
@@ -113,10 +129,20 @@ asm(".globl _start\n_start: mov x29, #0\n mov x0, sp\n b porter\n");
 #error "the porter knows x86-64 and AArch64 only"
 #endif
 
+[[noreturn]] void leave(int code) {
+  for (;;) call(kExit, code, 0, 0, 0);
+}
+
 [[noreturn]] void fail(Step step, int error) {
   const Failure failure{step, error};
   call(kWrite, kReport, reinterpret_cast<long>(&failure), sizeof(failure), 0);
-  for (;;) call(kExit, kFailed, 0, 0, 0);
+  leave(kFailed);
+}
+
+// The result of a call that must not fail.
+long sure(Step step, long result) {
+  if (result < 0) fail(step, static_cast<int>(-result));
+  return result;
 }
 
 bool may_execute(long path) {
@@ -138,8 +164,7 @@ void reap(long command) {
     if (pid <= 0) return;
     if (pid != command) continue;
     const int signal = status & 0x7f;
-    const int code = signal != 0 ? kSignalBase + signal : status >> 8 & 0xff;
-    for (;;) call(kExit, code, 0, 0, 0);
+    leave(signal != 0 ? kSignalBase + signal : status >> 8 & 0xff);
   }
 }
 
@@ -151,8 +176,7 @@ void stay() {
   const unsigned long none = 0;
   // Blocked, they wait for us, also those that a first process does not get otherwise.
   call(kSignalMask, kSetMask, address(&waited_for), 0, kMaskBytes);
-  const long child = call(kClone, kChildEnded, 0, 0, 0);
-  if (child < 0) fail(Step::execute, static_cast<int>(-child));
+  const long child = sure(Step::execute, call(kClone, kChildEnded, 0, 0, 0));
   if (child == 0) {
     // A group of its own, so that keys of the terminal are for it and what it starts.
     call(kSetGroup, 0, 0, 0, 0);
@@ -172,6 +196,16 @@ void stay() {
   }
 }
 
+// Returns in the sibling.
+void join(bool takes_terminal) {
+  const long page = sure(Step::joining, call(kMap, 0, kPage, kReadWrite, kShared, kNumber));
+  sure(Step::joining, call(kAdvise, page, kPage, kNotForChildren, 0));
+  call(kClose, kNumber, 0, 0, 0);
+  if (sure(Step::joining, call(kClone, kSibling, 0, page, 0)) > 0) leave(0);
+  sure(Step::session, call(kSetSession, 0, 0, 0, 0));
+  if (takes_terminal) sure(Step::terminal, call(kIoctl, 0, kTakeTerminal, 0, 0));
+}
+
 }  // namespace
 
 extern "C" [[noreturn]] void porter(long* stack) {
@@ -184,6 +218,7 @@ extern "C" [[noreturn]] void porter(long* stack) {
   ++command;
   call(kFcntl, kReport, kSetFlags, kClosedAtExec, 0);
   if (**arguments == 'i' || **arguments == '/') stay();
+  if (**arguments == 'j') join((*arguments)[4] == '-');
   for (char** candidate = candidates; **candidate != 0; ++candidate) {
     const long path = reinterpret_cast<long>(*candidate);
     if (!may_execute(path)) continue;

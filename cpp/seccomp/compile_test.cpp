@@ -22,47 +22,8 @@ namespace {
 constexpr std::uint32_t kPermission = sys::kAnswerErrno | EPERM;
 constexpr std::uint32_t kUnknown = sys::kAnswerErrno | ENOSYS;
 
-seccomp_data question(std::uint32_t architecture, std::uint32_t number, std::uint64_t first = 0) {
-  seccomp_data data{};
-  data.arch = architecture;
-  data.nr = static_cast<int>(number);
-  data.args[0] = first;
-  return data;
-}
-
-// What the kernel does with a filter. A program that leaves its end would throw.
-std::uint32_t ask(const sys::FilterProgram& program, const seccomp_data& data) {
-  std::uint32_t word = 0;
-  for (std::size_t at = 0;; ++at) {
-    const sys::FilterStep& step = program.at(at);
-    bool holds = false;
-    switch (step.code) {
-      case sys::kLoad:
-        word = *reinterpret_cast<const std::uint32_t*>(reinterpret_cast<const char*>(&data) +
-                                                       step.value);
-        continue;
-      case sys::kAnd:
-        word &= step.value;
-        continue;
-      case sys::kJump:
-        at += step.value;
-        continue;
-      case sys::kAnswer:
-        return step.value;
-      case sys::kJumpEqual:
-        holds = word == step.value;
-        break;
-      case sys::kJumpGreater:
-        holds = word > step.value;
-        break;
-      case sys::kJumpGreaterEqual:
-        holds = word >= step.value;
-        break;
-      default:
-        FAIL("an instruction that the compiler does not know: " << step.code);
-    }
-    at += holds ? step.on_true : step.on_false;
-  }
+sys::AskedCall question(std::uint32_t architecture, std::uint32_t number, std::uint64_t first = 0) {
+  return {number, architecture, 0, {first}};
 }
 
 std::uint32_t audit(std::size_t abi) { return abis()[abi].audit_architecture; }

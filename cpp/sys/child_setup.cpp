@@ -73,17 +73,19 @@ int close_from(int first) noexcept {
   return result_of(::syscall(SYS_close_range, first, UINT_MAX, 0));
 }
 
-int gather(int (&fds)[2], int first) noexcept {
+int gather(std::span<int> fds, int first) noexcept {
+  const int behind = first + static_cast<int>(fds.size());
   for (int& fd : fds) {
-    const int above = ::fcntl(fd, F_DUPFD_CLOEXEC, first + 2);
+    const int above = ::fcntl(fd, F_DUPFD_CLOEXEC, behind);
     if (above < 0) return errno;
     fd = above;
   }
-  for (int i = 0; i < 2; ++i) {
-    if (::dup3(fds[i], first + i, i == 0 ? 0 : O_CLOEXEC) < 0) return errno;
-    fds[i] = first + i;
+  for (int& fd : fds) {
+    const int number = first + static_cast<int>(&fd - fds.data());
+    if (::dup3(fd, number, number == behind - 1 ? O_CLOEXEC : 0) < 0) return errno;
+    fd = number;
   }
-  return close_from(first + 2);
+  return close_from(behind);
 }
 
 void say(int fd, const void* bytes, unsigned long count) noexcept {

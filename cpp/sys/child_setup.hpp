@@ -4,6 +4,8 @@
 // returns 0 or an errno.
 #pragma once
 
+#include <span>
+
 namespace fastlayers::sys::child {
 
 int set_limit(int resource, unsigned long long soft, unsigned long long hard) noexcept;
@@ -19,9 +21,9 @@ int take_terminal() noexcept;                     // descriptor 0 becomes the co
 // open_pidfd_of_caller(). A change of identity undoes it, so it comes after become().
 int die_with_parent(int parent) noexcept;
 int close_from(int first) noexcept;
-// Gives two descriptors the numbers `first`, which stays open at execve(2), and the next, which
-// does not; closes all behind.
-int gather(int (&fds)[2], int first) noexcept;
+// Gives descriptors the numbers from `first` on; closes all behind. They stay open at execve(2),
+// but for the last.
+int gather(std::span<int> fds, int first) noexcept;
 void say(int fd, const void* bytes, unsigned long count) noexcept;
 bool may_execute(const char* path) noexcept;  // a file this identity may execute
 int execute(const char* path, char* const argv[], char* const envp[]) noexcept;

@@ -114,8 +114,11 @@ Child spawn_isolated(int (*entry)(void*), void* argument, const NewNamespaces& n
 
 Child spawn_sharing(int (*entry)(void*), void* argument) { return spawn(entry, argument, 0); }
 
-std::optional<Child> fork_into(const Fd& leader) {
+void bear_into(const Fd& leader) {
   if (::setns(leader.get(), CLONE_NEWPID) != 0) throw_errno("join the container's processes");
+}
+
+std::optional<Child> fork_sibling() {
   int pidfd = -1;
   const long pid =
       ::syscall(SYS_clone, CLONE_PARENT | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, 0);
@@ -126,6 +129,12 @@ std::optional<Child> fork_into(const Fd& leader) {
     return std::nullopt;
   }
   return Child{static_cast<int>(pid), Fd(pidfd)};
+}
+
+Child child_of_number(int pid) {
+  const long pidfd = ::syscall(SYS_pidfd_open, pid, 0);
+  if (pidfd < 0) throw_errno("open a descriptor of a process in the container");
+  return {pid, Fd(static_cast<int>(pidfd))};
 }
 
 Fd sealed_program(Bytes program) {

@@ -33,14 +33,18 @@ Child spawn_isolated(int (*entry)(void*), void* argument, const NewNamespaces& n
 // The same into the caller's own namespaces: `entry` is to join others.
 Child spawn_sharing(int (*entry)(void*), void* argument);
 
-// Forks the calling process, which is from spawn_sharing(), into the PID namespace that `leader` is
-// the first process of; the new one is a sibling of the calling one. It has a copy of the memory,
-// as nothing that runs in a container may see ours written to. Until it executes it is in sight of
-// the container's processes. It is not dumpable, so that none of them can trace it or read its
-// memory, whatever its user, unless it has CAP_SYS_PTRACE in the namespace of ours: a container
-// that was given that (or is privileged) can, for that instant. Returns twice: in the new process
-// without a child.
-std::optional<Child> fork_into(const Fd& leader);
+// Has the children of the calling process, which is from spawn_sharing(), be in the PID namespace
+// that `leader` is the first process of.
+void bear_into(const Fd& leader);
+
+// Forks that process; the new one is a sibling of it. It has a copy of the memory, as nothing that
+// runs in a container may see ours written to. Until it executes it is in sight of the container's
+// processes. It is not dumpable, so that none of them can trace it or read its memory, whatever its
+// user, unless it has CAP_SYS_PTRACE. Returns twice: in the new process without a child.
+std::optional<Child> fork_sibling();
+
+// A child of ours by its number. Error: it is none any more.
+Child child_of_number(int pid);
 
 // A program in memory that nobody can change; executed by its descriptor.
 Fd sealed_program(Bytes program);

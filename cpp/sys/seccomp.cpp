@@ -8,6 +8,9 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
+
+#include "base/error.hpp"
 
 namespace fastlayers::sys {
 
@@ -28,6 +31,44 @@ static_assert(kAnswerKillThread == SECCOMP_RET_KILL_THREAD && kAnswerTrace == SE
 static_assert(kAnswerLog == SECCOMP_RET_LOG && kAnswerAllow == SECCOMP_RET_ALLOW);
 static_assert(kAnswerErrno == SECCOMP_RET_ERRNO && kAnswerMask == SECCOMP_RET_ACTION_FULL);
 static_assert(kFilterAllowsSpeculation == SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+
+static_assert(sizeof(AskedCall) == sizeof(seccomp_data) &&
+              offsetof(AskedCall, arguments) == offsetof(seccomp_data, args));
+
+std::uint32_t ask(const FilterProgram& program, const AskedCall& call) {
+  std::uint32_t word = 0;
+  for (std::size_t at = 0; at < program.size(); ++at) {
+    const FilterStep& step = program[at];
+    bool holds = false;
+    switch (step.code) {
+      case kLoad:
+        if (step.value > sizeof(call) - sizeof(word)) throw Error(ErrorKind::invalid, "a bad load");
+        std::memcpy(&word, reinterpret_cast<const char*>(&call) + step.value, sizeof(word));
+        continue;
+      case kAnd:
+        word &= step.value;
+        continue;
+      case kJump:
+        at += step.value;
+        continue;
+      case kAnswer:
+        return step.value;
+      case kJumpEqual:
+        holds = word == step.value;
+        break;
+      case kJumpGreater:
+        holds = word > step.value;
+        break;
+      case kJumpGreaterEqual:
+        holds = word >= step.value;
+        break;
+      default:
+        throw Error(ErrorKind::invalid, "a seccomp filter has an instruction that is not known");
+    }
+    at += holds ? step.on_true : step.on_false;
+  }
+  throw Error(ErrorKind::invalid, "a seccomp filter does not answer");
+}
 
 namespace child {
 

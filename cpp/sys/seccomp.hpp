@@ -44,6 +44,17 @@ inline constexpr std::uint32_t kAnswerAllow = 0x7fff0000;
 inline constexpr std::uint32_t kAnswerErrno = 0x00050000;
 inline constexpr std::uint32_t kAnswerMask = 0xffff0000;
 
+// A system call as a filter sees it (struct seccomp_data).
+struct AskedCall {
+  std::uint32_t number = 0;
+  std::uint32_t architecture = 0;  // AUDIT_ARCH_*
+  std::uint64_t instruction = 0;
+  std::uint64_t arguments[6] = {};
+};
+
+// What the kernel would be answered. Error(invalid): the program is none that is made here.
+std::uint32_t ask(const FilterProgram& program, const AskedCall& call);
+
 namespace child {
 
 // For the calling process, which shares memory with its parent: see child_setup.hpp.

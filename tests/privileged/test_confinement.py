@@ -51,21 +51,66 @@ BPF, CLONE3, OPEN_TREE, MSEAL, NEWEST, SETTIMEOFDAY = 321, 435, 428, 462, 600, 1
 NEW_USER, NEW_NET = 0x10000000, 0x40000000
 
 
+# Looks at each process that comes, from its birth, until a file is there. Says how many it has seen
+# before they executed a file, the capabilities that any of those was permitted, how many had no
+# filter, and how often the word was in what they began with.
+WATCH = r"""
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <string>
+#include <sys/stat.h>
+#include <unistd.h>
+std::string read_all(int process, const char* name) {
+  std::string path = "/proc/" + std::to_string(process) + name, text(65536, 0);
+  int file = open(path.c_str(), O_RDONLY);
+  ssize_t size = file < 0 ? -1 : read(file, text.data(), text.size());
+  if (file >= 0) close(file);
+  text.resize(size > 0 ? size : 0);
+  return text;
+}
+int main(int, char** words) {
+  unsigned long long capabilities = 0;
+  int next = getpid() + 1, seen = 0, unfiltered = 0, found = 0;
+  struct stat status;
+  while (stat(words[1], &status) != 0) {
+    for (int process = next; process < next + 4; ++process) {
+      bool is_new = false;
+      for (std::string text; !(text = read_all(process, "/status")).empty();) {
+        std::string start = read_all(process, "/environ");
+        if (text.find("Name:\tbusybox") == 0 || text.find("Name:\ttrue") == 0) break;
+        is_new = true;
+        auto at = text.find("CapPrm:");
+        if (at != text.npos) capabilities |= strtoull(text.c_str() + at + 7, nullptr, 16);
+        unfiltered += text.find("Seccomp:\t0") != text.npos;
+        found += start.find(words[2]) != start.npos;
+      }
+      seen += is_new;
+      if (is_new) next = process + 1;
+    }
+  }
+  printf("%d %llx %d %d\n", seen, capabilities, unfiltered, found);
+}
+"""
+
+
+def _build(directory: Path, source: str) -> Path:
+    (directory / "program.cpp").write_text(source)
+    command = ["g++", "-static", "-O1", "-o", "program", "program.cpp"]
+    subprocess.run(command, cwd=directory, check=True)
+    return directory
+
+
 @pytest.fixture(scope="module")
 def ask_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("ask")
-    (directory / "ask.c").write_text(ASK)
-    subprocess.run(
-        ["g++", "-x", "c++", "-static", "-O1", "-o", "ask", "ask.c"], cwd=directory, check=True
-    )
-    return directory
+    return _build(tmp_path_factory.mktemp("ask"), ASK)
 
 
 def _answers(shell: CommandLine, program: Path, options: list[str], *calls: str) -> list[int]:
     flags = ["--rm", "-v", f"{program}:/asking:ro", *options]
-    return [
-        int(line) for line in shell.must("run", *flags, "box", "/asking/ask", *calls).out.split()
-    ]
+    said = shell.must("run", *flags, "box", "/asking/program", *calls).out
+    return [int(line) for line in said.split()]
 
 
 def _status(shell: CommandLine, *options: str) -> dict[str, str]:
@@ -340,3 +385,43 @@ def test_the_filter_of_version_2(number: str) -> None:
         group.rmdir()
     with pytest.raises(HostError, match="No such file"):
         _core.restrict_devices(str(group), [])
+
+
+PROFILE_WITHOUT_SESSIONS = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "syscalls": [{"names": ["setsid"], "action": "SCMP_ACT_ERRNO"}],
+}
+
+
+def test_whoever_may_trace_sees_nothing_of_ours_in_who_joins(
+    shell: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = _build(tmp_path, WATCH)
+    options = ["--cap-add", "SYS_PTRACE", "-v", f"{program}:/watching:ro"]
+    word = "a-secret-of-the-caller"
+    monkeypatch.setenv("SECRET", word)
+    shell.must("run", "-d", "--name", "eye", *options, "box", "/watching/program", "/end", word)
+    permitted = int(_status(shell, "--cap-add", "SYS_PTRACE")["CapPrm"], 16)
+    for _ in range(100):
+        shell.must("exec", "eye", "true")
+    shell.must("exec", "eye", "touch", "/end")
+    shell.must("wait", "eye")
+    seen, capabilities, unfiltered, found = shell.must("logs", "eye").out.split()
+    shell.must("rm", "eye")
+    assert int(seen) > 10
+    assert int(capabilities, 16) & ~permitted == 0
+    assert (unfiltered, found) == ("0", "0")
+
+
+def test_a_profile_that_forbids_what_joining_takes(shell: CommandLine, tmp_path: Path) -> None:
+    profile = tmp_path / "profile.json"
+    profile.write_text(json.dumps(PROFILE_WITHOUT_SESSIONS))
+    options = ["-d", "--security-opt", f"seccomp={profile}"]
+    shell.must("run", *options, "--name", "plain", "box", "sleep", "1000")
+    script = "echo $$; cut -d ' ' -f 6 /proc/self/stat; grep Seccomp: /proc/self/status"
+    process, session, filtered = shell.must("exec", "plain", "sh", "-c", script).lines
+    assert (session, filtered) == (process, "Seccomp:\t2")
+    shell.must("run", *options, "--cap-add", "SYS_PTRACE", "--name", "eye", "box", "sleep", "1000")
+    refused = shell.fails(1, "exec", "eye", "true")
+    assert "forbids what joining it takes" in refused.err
+    shell.must("rm", "-f", "plain", "eye")
