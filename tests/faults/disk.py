@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ _MAKE = {
 }
 _HOLDER_BYTES = 16 << 30  # holes, but for what is written
 _DISK_BYTES = 1 << 30
+_PATIENCE_SECONDS = 20.0
 
 
 @dataclass
@@ -72,8 +74,17 @@ def _make(kind: str, file: Path, size: int) -> None:
 @contextlib.contextmanager
 def _mounted(file: Path, place: Path, options: str) -> Iterator[None]:
     place.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-o", options, file, place], check=True)
+    _patiently("mount", "-o", options, file, place)
     try:
         yield
     finally:
-        subprocess.run(["umount", place], check=True)
+        _patiently("umount", place)
+
+
+def _patiently(*command: str | Path) -> None:
+    """A file system that is unmounted lets go of its file, and of its name, a little later."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while subprocess.run(command, capture_output=True).returncode != 0:
+        if time.monotonic() > deadline:
+            subprocess.run(command, check=True)
+        time.sleep(0.1)
