@@ -102,6 +102,7 @@ void InputFlow::step() {
 }
 
 void InputFlow::read() {
+  buffer_.resize(kBufferBytes);  // what was offered may have been less
   const auto count = sys::try_read(source_, buffer_);
   if (!count) return;
   if (*count == 0) {

@@ -71,8 +71,8 @@ class EndOnFailure {
   const sys::Child* child_;
 };
 
-// Has a process born and stays with it to its end.
-ExitStatus attend(const ProcessSpec& spec, Log log, Audience audience,
+// Has a process born and stays with it to its end. `directory`: where others can attach to it.
+ExitStatus attend(const ProcessSpec& spec, const std::string& directory, Log log,
                   const std::function<Newborn()>& birth,
                   const std::function<void(int pid)>& started) {
   const sys::NoBrokenPipeSignal no_broken_pipe_signal;
@@ -81,6 +81,8 @@ ExitStatus attend(const ProcessSpec& spec, Log log, Audience audience,
 
   Newborn newborn = birth();
   EndOnFailure guard(newborn.child);
+  const bool admits = spec.served || !newborn.streams.handed_over;
+  Audience audience(admits ? directory : "", client_of(spec));
   if (started) started(newborn.child.pid);
 
   const ProfileTimer timer(ProfilePart::container);
@@ -107,10 +109,8 @@ ExitStatus attend_launch(const LaunchSpec& wanted,
   }
   const LaunchSpec spec = without_closed_streams(wanted);
   Log log = spec.log ? Log(spec.directory) : Log();
-  Audience audience;
-  if (spec.served) audience = Audience(spec.directory, client_of(spec));
   return attend(
-      spec, std::move(log), std::move(audience), [&] { return birth(spec); }, started);
+      spec, spec.directory, std::move(log), [&] { return birth(spec); }, started);
 }
 
 ExitStatus launch(const LaunchSpec& spec, const std::function<void(int pid)>& started) {
@@ -123,7 +123,7 @@ ExitStatus execute_in(const ProcessSpec& wanted, int leader,
   const ProcessSpec spec = without_closed_streams(wanted);
   const sys::Fd process = sys::duplicate_above_stdio(leader);
   return attend(
-      spec, Log(), Audience({}, client_of(spec)), [&] { return join(spec, process); }, started);
+      spec, {}, Log(), [&] { return join(spec, process); }, started);
 }
 
 }  // namespace fastlayers::run

@@ -30,7 +30,8 @@ struct ProcessSpec {
   bool interactive = false;  // keep stdin open; otherwise the child's stdin is /dev/null
   bool attach = true;        // false: no stdin, stdout, stderr of ours (detached)
   // Without streams of ours it may be served: its streams are those of who attaches (audience.hpp),
-  // `client` a socket to the first of them, if there is one already, and handed over.
+  // `client` a socket to the first of them, if there is one already, and handed over. With streams
+  // of ours that are relayed others can attach to a container's as well.
   bool served = false;
   int client = -1;
   bool stdin_once = false;    // its input ends with that of the first who ends or leaves

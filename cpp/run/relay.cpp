@@ -24,7 +24,7 @@ class Loop {
   explicit Loop(const Relay& relay) : relay_(relay) {
     const ProcessSpec& spec = relay.spec;
     Streams& streams = relay.newborn.streams;
-    const int in = spec.served ? -1 : spec.stdin_fd;
+    const int in = spec.attach ? spec.stdin_fd : -1;
     const int out = spec.attach ? spec.stdout_fd : -1;
     const int err = spec.attach ? spec.stderr_fd : -1;
     terminal_fd_ = streams.terminal.get();

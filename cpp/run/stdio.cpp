@@ -19,15 +19,16 @@ bool can_be_handed_over(StreamKind kind, unsigned uid) {
   return uid == 0 && (kind == StreamKind::pipe || kind == StreamKind::socket);
 }
 
-void open_input(const ProcessSpec& spec, const SystemMounts& mounts, unsigned uid,
+void open_input(const ProcessSpec& spec, bool log, const SystemMounts& mounts, unsigned uid,
                 Streams& streams) {
   const StreamKind kind =
       spec.attach && spec.interactive ? sys::stream_kind(spec.stdin_fd) : StreamKind::null_device;
   const bool is_null = kind == StreamKind::null_device || kind == StreamKind::closed;
   if (is_null && !(spec.served && spec.interactive)) {
     streams.child[0] = sys::duplicate_above_stdio(open_null(mounts).get());
-  } else if (can_be_handed_over(kind, uid)) {
+  } else if (!log && can_be_handed_over(kind, uid)) {
     streams.child[0] = sys::duplicate_above_stdio(spec.stdin_fd);
+    streams.handed_over = true;
   } else {
     sys::Pipe pipe = sys::open_pipe();
     sys::set_owner(pipe.read_end.get(), uid, kSameGroup);
@@ -40,7 +41,6 @@ void open_input(const ProcessSpec& spec, const SystemMounts& mounts, unsigned ui
 // Returns our end, if it is relayed.
 sys::Fd open_output(const ProcessSpec& spec, bool log, const SystemMounts& mounts, unsigned uid,
                     int fd, sys::Fd& child) {
-  log = log || spec.served;
   const StreamKind kind = spec.attach ? sys::stream_kind(fd) : StreamKind::null_device;
   const bool is_null = kind == StreamKind::null_device || kind == StreamKind::closed;
   if (!log && is_null) {
@@ -77,7 +77,8 @@ Streams open_streams(const ProcessSpec& spec, bool log, const SystemMounts& moun
     open_terminal(spec, mounts, uid, streams);
     return streams;
   }
-  open_input(spec, mounts, uid, streams);
+  log = log || spec.served;
+  open_input(spec, log, mounts, uid, streams);
   streams.output = open_output(spec, log, mounts, uid, spec.stdout_fd, streams.child[1]);
   // What ends up in one place goes there through one pipe, and so in the order it was written.
   const bool one_place = spec.attach && sys::is_same_object(spec.stdout_fd, spec.stderr_fd);
@@ -85,7 +86,9 @@ Streams open_streams(const ProcessSpec& spec, bool log, const SystemMounts& moun
     streams.child[2] = sys::duplicate_above_stdio(streams.child[1].get());
   } else {
     streams.error = open_output(spec, log, mounts, uid, spec.stderr_fd, streams.child[2]);
+    streams.handed_over = streams.handed_over || !streams.error;
   }
+  streams.handed_over = streams.handed_over || !streams.output;
   return streams;
 }
 

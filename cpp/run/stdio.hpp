@@ -1,9 +1,9 @@
 // Streams: where the container's three standard streams lead.
 //
-// A pipe or a socket of ours is handed to the container as it is: nothing is copied. All else is
-// relayed, because a container that holds a file can open it again through /proc/self/fd, for
-// writing or from its beginning, one that holds our terminal can change its modes, and a user that
-// is not root could not open /dev/stdout.
+// A pipe or a socket of ours is handed to the container as it is, unless there is a log: nothing is
+// copied, and nobody else can have a part in it. All else is relayed, because a container that
+// holds a file can open it again through /proc/self/fd, for writing or from its beginning, one that
+// holds our terminal can change its modes, and a user that is not root could not open /dev/stdout.
 #pragma once
 
 #include "run/process_spec.hpp"
@@ -19,9 +19,10 @@ struct Streams {
   sys::Fd input;
   sys::Fd output;
   sys::Fd error;
+  bool handed_over = false;  // one at least; or it leads nowhere
 };
 
-// `uid` owns what is made, all output is relayed if there is a `log`. With a terminal the size of
+// `uid` owns what is made, all is relayed if there is a `log`. With a terminal the size of
 // ours is set on it.
 Streams open_streams(const ProcessSpec& spec, bool log, const SystemMounts& mounts, unsigned uid);
 

@@ -71,8 +71,9 @@ def attach(
     except ConflictError:
         check_attachable(container)  # it may have ended meanwhile
         raise ConflictError(
-            f"container {container.name} runs in the foreground of another command: only one that "
-            "was started in the background, or with -i and -t, can be attached to"
+            f"the output of container {container.name} goes straight to a pipe, a socket or "
+            "/dev/null of the command that runs it; start it with -t, without --rm or in the "
+            "background to attach to it"
         ) from None
     try:
         spec = _specification(client, streams, container.tty, keys)

@@ -70,7 +70,7 @@ def execute(
         def start(client: int) -> None:
             streams.leave_to(client)
             spec.attach = False
-            serve(spec, streams, stdin_once=False)
+            serve(spec, streams)
             execute_in_background(container, spec, leader)
 
         return execute_attached(start, streams, detach_keys=detach_keys)

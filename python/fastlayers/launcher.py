@@ -90,18 +90,18 @@ def launch_spec(
         plan_mounts(spec, container, mounts)
     # A container that nobody watches and that goes when it ends leaves no log behind.
     spec.log = not (options.auto_remove and streams.attach)
+    spec.stdin_once = options.interactive and not options.detached
     if not streams.attach:
-        serve(spec, streams, stdin_once=options.interactive and not options.detached)
+        serve(spec, streams)
     spec.discard = options.auto_remove
     # If we are killed nobody would own the container's end: it ends with us.
     spec.kill_with_parent = True
     return spec
 
 
-def serve(spec: _core.LaunchSpec, streams: Streams, *, stdin_once: bool) -> None:
+def serve(spec: _core.LaunchSpec, streams: Streams) -> None:
     """Its streams are to be those of who attaches."""
     spec.served = True
-    spec.stdin_once = stdin_once
     spec.client = streams.client
     spec.rows, spec.columns = streams.window
 

@@ -320,14 +320,68 @@ def test_what_cannot_be_attached_to(box: CommandLine, words: tuple[str, ...], me
         box.must("rm", "-f", "ended", "paused")
 
 
-def test_one_of_the_foreground_says_why_not(box: CommandLine, name: str) -> None:
-    client = box.start("run", "--name", name, "box", "sh", "-c", ON_TERM, stdout=PIPE)
+def test_one_of_the_foreground_is_joined(box: CommandLine, name: str) -> None:
+    words = ("run", "-i", "--name", name, "box", "sh", "-c", LISTENER)
+    first = box.start(*words, stdin=PIPE, stdout=PIPE)
+    assert first.stdin and first.stdout
+    first.stdin.write(b"one\n")
+    first.stdin.flush()
+    assert first.stdout.readline() == b"got one\n"
+    with attached(box, name) as client:
+        assert client.stdin and client.stdout
+        client.stdin.write(b"two\n")
+        client.stdin.flush()
+        assert client.stdout.readline() == first.stdout.readline() == b"got two\n"
+        large = b"x" * 30_000 + b"\n"
+        first.stdin.write(large)
+        first.stdin.flush()
+        assert client.stdout.readline() == first.stdout.readline() == b"got " + large
+    # Its input was one of a pipe: who leaves ends it, as docker's does.
+    first.communicate(timeout=SECONDS)
+    assert first.returncode == 7
+    assert not Path(object_of(box, name).directory, "attach").exists()
+
+
+def test_one_of_the_foreground_ends_for_all(box: CommandLine, name: str) -> None:
+    first = box.start("run", "--name", name, "box", "sh", "-c", ON_TERM, stdout=PIPE)
+    assert first.stdout and first.stdout.readline() == b"ready\n"
+    others = [box.start("attach", name, stdin=PIPE, stdout=PIPE) for _ in range(2)]
+    until(lambda: sockets(first.pid) == 3)
+    first.send_signal(signal.SIGTERM)
+    for client in (first, *others):
+        out, _ = client.communicate(timeout=SECONDS)
+        assert (client.returncode, out) == (9, b"term\n")
+    client = box.start("start", "-a", name, stdout=PIPE)
     assert client.stdout and client.stdout.readline() == b"ready\n"
+    with attached(box, name, "--no-stdin") as other:
+        until(lambda: sockets(client.pid) == 2)
+        client.kill()
+        other.wait(SECONDS)
+        assert other.returncode == 137, "it ends with the command that ran it"
+
+
+def test_a_terminal_of_the_foreground_is_joined(box: CommandLine, name: str) -> None:
+    run = box.argv("run", "--rm", "-t", "--name", name, "box", "sh", "-c", ON_TERM)
+    with Terminal(run, box.environment) as first:
+        first.expect("ready")
+        with Terminal(box.argv("attach", name), box.environment) as second:
+            until(lambda: sockets(first.pid) == 2)
+            box.must("kill", "-s", "TERM", name)
+            for terminal in (first, second):
+                terminal.expect("term")
+                assert terminal.wait(SECONDS) == 9
+
+
+@pytest.mark.parametrize("output", [PIPE, subprocess.DEVNULL])
+def test_one_whose_output_is_handed_over_says_why_not(
+    box: CommandLine, name: str, output: int
+) -> None:
+    first = box.start("run", "--rm", "--name", name, "box", "sleep", "1000", stdout=output)
+    until(lambda: running(box, name))
     done = box.fails(1, "attach", name)
-    assert "runs in the foreground of another command" in done.err
-    client.send_signal(signal.SIGTERM)
-    client.communicate(timeout=SECONDS)
-    assert client.returncode == 9
+    assert "goes straight to a pipe, a socket or /dev/null" in done.err
+    box.must("kill", name)
+    first.communicate(timeout=SECONDS)
 
 
 def test_a_terminal_inside_needs_one_here(box: CommandLine, name: str) -> None:
