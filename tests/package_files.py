@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import sqlite3
 import struct
+import subprocess
+import tempfile
+import zlib
+from typing import Literal
 
 from tests.tar_members import Member
 
@@ -42,6 +47,60 @@ def database(*statements: str, blobs: tuple[object, ...] = ()) -> bytes:
     data: bytes = connection.serialize()
     connection.close()
     return data
+
+
+# What rpm 4.18 wrote, built with ndb, of gone 1-1, bash 5.1-1, glibc 3:2.31-1 and a key.
+NDB_OF_RPM = zlib.decompress(
+    base64.b85decode(
+        b"c-rll%}T>S5P-LCZIw#NA%rSc@F0R>tbbJy5d`rn_5ma*r7fmONGw$F;LG?NIrJg=3jUxVc-1<aOzg4;t57`"
+        b"6hGF<N$!0$$mz@j0bIxE)Lu4?^qvm+mVqV-VB2PgsO3WcIN}Pqf2CN~g>k$(Z6B82?6B82?6B82?|1Y07b}f"
+        b"Tv|0tQ7f!K#Qg2+RxviK;^A0X%OHF%sqB4g`-KOyIlUm=TDz#Q@i-q(;nk&T42I&xWX({mea3oiVg({{T();"
+        b"p+PR(F|YhC$s7{0>XEIUEk}aB0TQjJKC4aXS@$qF*7RKk_@2{MN_#6%@as;-@Koy5hH>_$|kNesja`+E<MmR"
+        b";eVK=;(S@P;dR@7|j>LzT_wRFMM+Ko1H}cY%6TBJu|J~pXzsSymPsJS=`7V*}K@^vE;Wo#xJM%rS*JP>X-WJ"
+        b"if>8rT~d5k;(9u5yUw=FozXwbf9LIgd#B^JRBjK@{|m)`4($"
+    )
+)
+
+
+def ndb(*headers: bytes) -> bytes:
+    """A Packages.db, as rpm writes it."""
+    pages = 1 + (len(headers) + 1) // 256
+    end = len(headers) + 1
+    slots = [struct.pack("<4sIIII12x", b"RpmP", 0, end, pages, end)]
+    blobs = b""
+    for number, header in enumerate(headers, 1):
+        blob = struct.pack("<4sIII", b"BlbS", number, number, len(header)) + header
+        blob += bytes(-(len(blob) + 12) % 16)
+        blob += struct.pack("<II4s", zlib.adler32(blob), len(header), b"BlbE")
+        place = pages * 256 + len(blobs) // 16
+        slots.append(struct.pack("<4sIII", b"Slot", number, place, len(blob) // 16))
+        blobs += blob
+    filled = b"".join(slots)
+    free = struct.pack("<4s12x", b"Slot")
+    return filled + free * ((pages * 4096 - len(filled)) // 16) + blobs
+
+
+def berkeley_db(
+    *headers: bytes, order: Literal["little", "big"] = "little", page_size: int = 4096
+) -> bytes:
+    """A Packages as Berkeley DB writes it, with the counter that rpm keeps among the headers."""
+    values = [len(headers).to_bytes(4, order), *headers]
+    return berkeley_hash(
+        {number.to_bytes(4, order): value for number, value in enumerate(values)},
+        f"db_lorder={1234 if order == 'little' else 4321}", f"db_pagesize={page_size}",
+    )  # fmt: skip
+
+
+def berkeley_hash(items: dict[bytes, bytes], *settings: str, type: str = "hash") -> bytes:
+    """A database of Berkeley DB, which db_load makes."""
+    dump = ["VERSION=3", "format=bytevalue", f"type={type}", *settings, "HEADER=END"]
+    dump += [f" {text.hex()}" for item in items.items() for text in item]
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "Packages")
+        text = "\n".join((*dump, "DATA=END", "")).encode()
+        subprocess.run(["db5.3_load", file], input=text, check=True)
+        with open(file, "rb") as opened:
+            return opened.read()
 
 
 def written(path: str, content: str | bytes) -> Member:

@@ -153,11 +153,13 @@ def test_what_both_have_is_not_read(root: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 _BROKEN = [
-    (written("var/lib/rpm/Packages", b"\0" * 99), "it is a Berkeley DB"),
-    (written("var/lib/rpm/Packages.db", b"\0" * 99), "it is an ndb"),
+    (written("var/lib/rpm/Packages", b"\0" * 99), "it is no SQLite database, no ndb and no hash"),
+    (written("var/lib/rpm/Packages", b"\0" * 12 + b"\x61\x15\x06\0" + b"\0" * 999), "no hash of"),
+    (written("usr/lib/sysimage/rpm/Packages.db", b"RpmP" + b"\0" * 99), "its slots lie outside"),
     (written("var/lib/rpm/rpmdb.sqlite-wal", b"\0" * 99), "it has changes"),
-    (written("var/lib/rpm/rpmdb.sqlite", b"\0" * 999), "it is no SQLite database"),
+    (written("var/lib/rpm/rpmdb.sqlite", b"\0" * 999), "it is no SQLite database, no"),
     (written("var/lib/rpm/rpmdb.sqlite", database(blobs=(b"x",))), "a header is cut off"),
+    (written("var/lib/rpm/Packages.db", package_files.ndb(b"x")), "a header is cut off"),
     (written("var/lib/dpkg/status", "Status: x\nVersion: 1\n"), "it names no package"),
     (written("var/lib/dpkg/status.d/base", "Version: 1\n"), "it names no package"),
     (written("lib/apk/db/installed", "V:1\n"), "it names no package"),
@@ -187,6 +189,40 @@ def test_what_cannot_be_read_is_named(
     assert code == 1 and told == err
     code, _, told = _print(root, ["diff", "broken:1", "same:1"], capfd)
     assert code == 0 and told == ""
+
+
+@pytest.mark.needs("db5.3_load")
+def test_older_databases_of_rpm(root: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Those of openSUSE, by its link, and of Red Hat's until 8; and one in which nothing is yet."""
+    ndb = package_files.NDB_OF_RPM
+    berkeley = package_files.berkeley_db(rpm_of("bash", "4"), rpm_of("gpg-pubkey", "00"))
+    layers = [
+        [written("usr/lib/sysimage/rpm/Packages.db", ndb),
+         Member(b"var/lib/rpm", "symlink", link=b"../../usr/lib/sysimage/rpm")],
+        [written("var/lib/rpm/Packages", berkeley), written("var/lib/rpm/Packages.db", b"")],
+    ]  # fmt: skip
+    form = "{{.Name}} {{.Version}} {{.Architecture}} {{.Path}}"
+    for name, layer in zip(("suse:1", "redhat:1"), layers, strict=True):
+        stack_image.loaded(root, [layer], name)
+    suse = "x86_64 /usr/lib/sysimage/rpm/Packages.db"
+    assert _print(root, ["packages", "--format", form, "suse:1"], capfd) == (
+        0, [f"bash 5.1-1 {suse}", f"glibc 3:2.31-1 {suse}", f"gone 1-1 {suse}"], "",
+    )  # fmt: skip
+    assert _print(root, ["packages", "--format", form, "redhat:1"], capfd) == (
+        0, ["bash 4-1 noarch /var/lib/rpm/Packages"], "",
+    )  # fmt: skip
+    stack_image.loaded(root, [[written("var/lib/rpm/Packages", berkeley[:-4096])]], "cut:1")
+    code, lines, err = _print(root, ["packages", "--format", form, "cut:1"], capfd)
+    assert (code, lines) == (1, [])
+    assert err == (
+        "Warning: packages of /var/lib/rpm/Packages: its pages lead out of it or in circles\n"
+    )
+    form = "{{.Type}} {{.Change}} {{.Name}} {{.Old}} {{.New}}"
+    code, lines, err = _print(root, ["diff", "--format", form, "redhat:1", "suse:1"], capfd)
+    assert (code, err) == (0, "")
+    assert [line.removeprefix("package ") for line in lines if line.startswith("package ")] == [
+        "changed bash 4-1 (noarch) 5.1-1 (x86_64)", "added glibc  3:2.31-1", "added gone  1-1",
+    ]  # fmt: skip
 
 
 def test_distroless(root: str) -> None:
@@ -219,7 +255,8 @@ _ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELE
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "no SQLite database"),
+        (b"SQLite format 3", "no SQLite database"),
+        (b"SQLite format 3\0", "SQLite says"),
         (database()[:600], "SQLite says"),
         (database("CREATE TABLE other (blob)"), "no table of packages"),
         (database("CREATE TABLE t (blob)", f"CREATE VIEW Packages AS {_ENDLESS}"),

@@ -28,20 +28,20 @@ _DATABASE_BYTES = 256 << 20
 _DOCUMENT_BYTES = 4 << 20
 
 # Where one file or folder has all packages of a type. Links on the way are followed.
+_RPM_FOLDERS = (b"var/lib/rpm", b"usr/lib/sysimage/rpm")
 _DATABASES = (
     (b"var/lib/dpkg/status", "deb"),
     (b"var/lib/dpkg/status.d", "deb"),
     (b"lib/apk/db/installed", "apk"),
     (b"usr/lib/apk/db/installed", "apk"),
-    (b"var/lib/rpm/rpmdb.sqlite", "rpm"),
-    (b"usr/lib/sysimage/rpm/rpmdb.sqlite", "rpm"),
+    *(
+        (folder + b"/" + name, "rpm")
+        for folder in _RPM_FOLDERS
+        for name in (b"rpmdb.sqlite", b"Packages.db", b"Packages")
+    ),
 )
-_UNSUPPORTED = {
-    b"Packages": "it is a Berkeley DB, and only rpm's SQLite databases are read",
-    b"Packages.db": "it is an ndb, and only rpm's SQLite databases are read",
-    b"rpmdb.sqlite-wal": "it has changes that the database beside it lacks, and no log is read",
-}
-_RPM_FOLDERS = (b"var/lib/rpm", b"usr/lib/sysimage/rpm")
+_RPM_LOG = b"/rpmdb.sqlite-wal"
+_LOG_IS_UNREAD = "it has changes that the database beside it lacks, and no log is read"
 # Where each package has a file of its own: how its path ends, and what the whole looks like.
 _DOCUMENTS = (
     (b"/package.json", re.compile(rb"(?:^|/)node_modules/((?:@[^/]+/)?[^/@.][^/]*)/[^/]+$"), "npm"),
@@ -180,10 +180,9 @@ def _places(table: _core.Table) -> dict[bytes, _Place]:
             if not place.endswith(b".md5sums"):
                 found[place] = _Place(row, type)
     for folder in _RPM_FOLDERS:
-        for name, refusal in _UNSUPPORTED.items():
-            for place, row in _files_at(table, folder + b"/" + name):
-                if rows["size"][row]:
-                    found[place] = _Place(row, "rpm", refusal=refusal)
+        for place, row in _files_at(table, folder + _RPM_LOG):
+            if rows["size"][row]:
+                found[place] = _Place(row, "rpm", refusal=_LOG_IS_UNREAD)
     for end, pattern, type in _DOCUMENTS:
         chosen = _ending(rows, end)
         for path, row in zip(rows[chosen].paths().tolist(), chosen.tolist(), strict=True):
@@ -248,13 +247,9 @@ def _told(contents: Contents, place: _Place) -> list[Named]:
         bound = _DOCUMENT_BYTES if place.type in ("npm", "pypi") else _DATABASE_BYTES
         if len(data) > bound:
             raise ValueError(f"it has more than {bound} bytes")
-        return list(_parser(place.type)(bytes(data)))
+        if place.type == "rpm":
+            from fastlayers.analysis.rpm_database import rpm
 
-
-def _parser(type: str) -> Callable[[bytes], Iterator[Named]]:
-    if type == "rpm":
-        from fastlayers.analysis.rpm_database import rpm
-
-        return rpm
-    parser: Callable[[bytes], Iterator[Named]] = getattr(package_format, type)
-    return parser
+            return list(rpm(data))  # where it lies: it may be large, and little of it is asked for
+        parser: Callable[[bytes], Iterator[Named]] = getattr(package_format, place.type)
+        return list(parser(bytes(data)))

@@ -1,18 +1,16 @@
-"""rpm's database as rpm has kept it since 4.16: a table of headers in SQLite.
+"""rpm's database: headers of packages, in one of the three formats that rpm has kept them in.
 
-The bytes come from strangers, and both formats can be made to lie: SQLite may look at the rows of
-one table and nothing else, for a bounded time; headers are read with every offset checked.
+The bytes come from strangers: every offset of a database and of a header is checked.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fastlayers.analysis.package_format import Named
 
@@ -25,66 +23,29 @@ _INT32, _STRING = 4, 6
 _TAGS = {_NAME: _STRING, _VERSION: _STRING, _RELEASE: _STRING, _EPOCH: _INT32, _ARCH: _STRING}
 _LONGEST_TEXT = 4096
 
-_SQLITE_MAGIC = b"SQLite format 3\0"
-_FORMAT_VERSIONS = slice(18, 20)  # 2 and 2 in a database that is written through a log
-_STEPS = 1000  # of SQLite's machine, between two looks at what is left
-_STEPS_A_KILOBYTE = 200
 
-
-def rpm(data: bytes) -> Iterator[Named]:
-    """The packages of an rpmdb.sqlite; keys that rpm keeps there as well are left out. ValueError
-    if it is none, or breaks a bound."""
-    if not data.startswith(_SQLITE_MAGIC) or len(data) < 512:
-        raise ValueError("it is no SQLite database")
-    image = bytearray(data)
-    image[_FORMAT_VERSIONS] = b"\1\1"  # in memory there is no log
-    for blob in _blobs(bytes(image)):
+def rpm(data: bytes | memoryview) -> Iterator[Named]:
+    """The packages of an rpmdb.sqlite, a Packages.db or a Packages, told apart by what is in them;
+    keys that rpm keeps there as well are left out. ValueError if it is none, or breaks a bound."""
+    for blob in _headers(data):
         name, version, architecture = parse_header(blob)
         if name != "gpg-pubkey":
             yield name, version, architecture
 
 
-def _blobs(image: bytes) -> list[bytes]:
-    connection = sqlite3.connect(":memory:")
-    try:
-        connection.deserialize(image)
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
-        kinds = connection.execute("SELECT type FROM sqlite_master WHERE name = 'Packages'")
-        if [kind for (kind,) in kinds] != ["table"]:
-            raise ValueError("it has no table of packages")
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(_MOST_DATA, len(image)))
-        connection.set_authorizer(_allow)
-        left = 1000 + len(image) * _STEPS_A_KILOBYTE // 1024 // _STEPS
+def _headers(data: bytes | memoryview) -> Iterable[bytes]:
+    from fastlayers.analysis import rpm_berkeley_db, rpm_ndb, rpm_sqlite
 
-        def is_too_long() -> bool:
-            nonlocal left
-            left -= 1
-            return left < 0
-
-        connection.set_progress_handler(is_too_long, _STEPS)
-        found, room = [], len(image)
-        for (blob,) in connection.execute("SELECT blob FROM Packages"):
-            if not isinstance(blob, bytes):
-                raise ValueError("a package of it is no header")
-            room -= len(blob)
-            if room < 0:
-                raise ValueError("its packages are larger than it is")
-            found.append(blob)
-        return found
-    except (sqlite3.Error, OverflowError, MemoryError) as error:
-        raise ValueError(f"SQLite says: {error}") from None
-    finally:
-        connection.close()
-
-
-def _allow(action: int, table: str | None, column: str | None, *_: object) -> int:
-    """What a query may do: read one table. Functions, views and virtual tables are refused."""
-    if action == sqlite3.SQLITE_SELECT:
-        return sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_READ and (table or "").lower() == "packages":
-        return sqlite3.SQLITE_OK
-    return sqlite3.SQLITE_DENY
+    if not data:
+        return ()  # as each of them is before the first package
+    start = bytes(data[:16])
+    if start == rpm_sqlite.MAGIC:
+        return rpm_sqlite.headers(data)
+    if start.startswith(rpm_ndb.MAGIC):
+        return rpm_ndb.headers(data)
+    if start.endswith(rpm_berkeley_db.MAGICS):
+        return rpm_berkeley_db.headers(data)
+    raise ValueError("it is no SQLite database, no ndb and no hash of Berkeley DB")
 
 
 def parse_header(blob: bytes) -> Named:
