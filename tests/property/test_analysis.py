@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastlayers import Image, Store, analysis
-from fastlayers.analysis.grep import _beginning
+from fastlayers.analysis.grep import needed_texts
 from fastlayers.analysis.snapshots import ADDED, DELETED, MODIFIED, UNMODIFIED, Snapshots
 from fastlayers.errors import InvalidError, NotFoundError
 from tests import engine, stack_image, strategies
@@ -283,9 +283,13 @@ def test_duplicates(memory_store: str, stacks: list[Stacks]) -> None:
 @examples(30)
 @given(
     strategies.stacks(max_layers=2),
-    st.sampled_from([b"x", b"^z+$", b"\\xff", b"[a-y]{3}", b"$", b"zz?", b"z{2}"]),
+    st.sampled_from([b"x", b"^z+$", b"\xff", b"[a-y]{3}", b"$", b"zz?", b"z{2}", b"Z|[xy]Y"]),
+    st.booleans(),
 )
-def test_search_contents(memory_store: str, stack: Stacks, pattern: bytes) -> None:
+def test_search_contents(
+    memory_store: str, stack: Stacks, pattern: bytes, ignore_case: bool
+) -> None:
+    search = re.compile(pattern, re.I if ignore_case else 0).search
     tree = stack_image.trees(stack)[-1]
     image = stack_image.loaded(memory_store, stack)
     wanted = []
@@ -295,31 +299,59 @@ def test_search_contents(memory_store: str, stack: Stacks, pattern: bytes) -> No
         content = image.read(b"/" + path)
         lines = content.removesuffix(b"\n").split(b"\n")
         if b"\0" in content[:8192]:
-            lines = [b""] if any(re.search(pattern, line) for line in lines) else []
+            lines = [b""] if any(map(search, lines)) else []
             wanted += [(path, 0, line) for line in lines]
         else:
-            wanted += [(path, n, x) for n, x in enumerate(lines, 1) if re.search(pattern, x)]
-    found = analysis.search_contents(image, pattern)
+            wanted += [(path, n, x) for n, x in enumerate(lines, 1) if search(x)]
+    found = analysis.search_contents(image, pattern, ignore_case=ignore_case)
     assert [(_shown(match.path), match.number, match.line) for match in found] == wanted
 
 
 @given(
-    st.text("ab+*?{}01|()^$.[]\\<=!:", max_size=9).map(str.encode),
-    st.lists(st.sampled_from([b"a", b"b", b"0", b"\n"]), max_size=9).map(b"".join),
+    st.text("abAB+*?{}01,|()^$.[]\\<=!:", max_size=9).map(str.encode),
+    st.lists(st.sampled_from([b"a", b"b", b"0", b"A", b"{"]), max_size=9).map(b"".join),
+    st.booleans(),
 )
-@example(b"b(?<=ab)a", b"aba")
-@example(b"ab{0}", b"a")
-@example(b"ab|b", b"b")
-def test_what_every_match_begins_with(pattern: bytes, data: bytes) -> None:
+@example(b"b(?<=ab)a", b"aba", False)
+@example(b"ab{0}", b"a", False)
+@example(b"ab|b", b"b", False)
+@example(b"a[]b]*0", b"a]0", False)
+@example(b"(a|b)0", b"b0", False)
+@example(b"(?:a)?b", b"B", True)
+@example(b"\\x61", b"a", False)
+@example(b"(?i)a", b"A", False)
+@example(b"(?x)a b", b"ab", False)
+def test_a_line_that_matches_has_a_needed_text(
+    pattern: bytes, line: bytes, ignore_case: bool
+) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            regex = re.compile(pattern, re.MULTILINE)
+            regex = re.compile(pattern, re.MULTILINE | (re.I if ignore_case else 0))
     except (re.error, OverflowError):
         return
-    at = data.find(_beginning(regex))
-    found = at >= 0 and regex.search(data[at:]) is not None
-    assert found == (regex.search(data) is not None)
+    texts = needed_texts(regex)
+    if ignore_case:
+        line, texts = line.lower(), [text.lower() for text in texts]
+    if texts and regex.search(line) is not None:
+        assert any(text in line for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "texts"),
+    [
+        (b"password *=", [b"password"]),
+        (b"^root:x|toor$", [b"root:x", b"toor"]),
+        (b"\\bapi[-_]keys?\\b", [b"api"]),
+        (b"(AWS|aws)(?:_SECRET)?_KEY(?=[:=])", [b"_KEY"]),
+        (b"a+bc{2,}d\\.e", [b"d.e"]),
+        (b"[a-z]{3}", []),
+        (b"one|[0-9]", []),
+        (b"x" * 100, [b"x" * 64]),
+    ],
+)
+def test_what_is_needed_is_seen(pattern: bytes, texts: list[bytes]) -> None:
+    assert needed_texts(re.compile(pattern)) == texts
 
 
 def test_an_image_of_no_layers_and_of_empty_ones(memory_store: str) -> None:

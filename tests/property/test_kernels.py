@@ -72,12 +72,30 @@ def test_texts_outside_the_heap_are_refused() -> None:
         _kernels.joined_texts(heap, offsets, lengths[:1])
 
 
-@given(st.lists(st.text("ab", max_size=6).map(str.encode), max_size=9), st.text("ab", min_size=1))
-def test_first_places(texts: list[bytes], text: str) -> None:
-    heap, offsets, lengths = _columns(texts)
-    part = text[:3].encode()
-    places = _kernels.first_places(heap, offsets, lengths.astype(np.uint64), part)
-    assert places.tolist() == [one.find(part) for one in texts]
+_LINES = st.text("abA@\n", max_size=12).map(str.encode)
+
+
+def _filled(one: bytes) -> bytes:
+    """The same with lines that are longer than a block of what is compared at once."""
+    return one.replace(b"@", b"@" * 70)
+
+
+@given(
+    st.lists(st.one_of(_LINES, _LINES.map(_filled)), max_size=9),
+    st.text("abA@", min_size=1, max_size=3).map(str.encode),
+    st.booleans(),
+)
+def test_lines_with(slices: list[bytes], text: bytes, ignore_case: bool) -> None:
+    heap, offsets, lengths = _columns(slices)
+    found = _kernels.lines_with(heap, offsets, lengths.astype(np.uint64), text, ignore_case)
+    wanted = []
+    for row, one in enumerate(slices):
+        start = 0
+        for line in one.split(b"\n"):
+            is_in = text.lower() in line.lower() if ignore_case else text in line
+            wanted += [[row, start, start + len(line)]] * is_in
+            start += len(line) + 1
+    assert found.tolist() == wanted
 
 
 def test_slices_outside_the_data_are_refused() -> None:
@@ -85,11 +103,11 @@ def test_slices_outside_the_data_are_refused() -> None:
     sizes = lengths.astype(np.uint64)
     for wrong in (offsets + np.uint64(1), offsets + np.uint64(2**64 - 1)):
         with pytest.raises(ValueError, match="outside the data"):
-            _kernels.first_places(heap, wrong, sizes, b"a")
+            _kernels.lines_with(heap, wrong, sizes, b"a")
     with pytest.raises(ValueError, match="differ in length"):
-        _kernels.first_places(heap, offsets, sizes[:1], b"a")
+        _kernels.lines_with(heap, offsets, sizes[:1], b"a")
     with pytest.raises(ValueError, match="nothing to look for"):
-        _kernels.first_places(heap, offsets, sizes, b"")
+        _kernels.lines_with(heap, offsets, sizes, b"")
 
 
 @given(st.data())

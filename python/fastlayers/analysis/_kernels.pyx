@@ -6,8 +6,57 @@ import numpy as np
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-cdef extern from "string.h" nogil:
-    void* memmem(const void* text, size_t length, const void* part, size_t part_length)
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+
+    #if defined(__x86_64__) && defined(__GLIBC__)
+    #define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default"), optimize("O3")))
+    #else
+    #define FOR_EACH_PROCESSOR
+    #endif
+
+    enum { kBlock = 64 };
+
+    // Where `text` is first between two places, or NULL. Whole blocks are asked whether they have
+    // its first and its last byte at the right distance, which the compiler makes vectors of.
+    FOR_EACH_PROCESSOR
+    static const uint8_t* next_place(const uint8_t* at, const uint8_t* end, const uint8_t* text,
+                                     const uint8_t* small, size_t length) {
+      if ((size_t)(end - at) < length) return NULL;
+      const uint8_t* last = end - length;
+      const uint8_t a = text[0], b = text[length - 1];
+      const uint8_t small_a = small[0], small_b = small[length - 1];
+      while (at <= last) {
+        size_t count = (size_t)(last - at) + 1;
+        const uint8_t* behind = at + length - 1;
+        if (count >= kBlock) {
+          uint8_t any = 0;
+          for (int i = 0; i < kBlock; ++i) {
+            any |= (uint8_t)(((at[i] | small_a) == a) & ((behind[i] | small_b) == b));
+          }
+          if (!any) {
+            at += kBlock;
+            continue;
+          }
+          count = kBlock;
+        }
+        for (; count > 0; --count, ++at) {
+          if ((at[0] | small_a) != a || (at[length - 1] | small_b) != b) continue;
+          size_t i = 1;
+          while (i < length && (at[i] | small[i]) == text[i]) ++i;
+          if (i >= length) return at;
+        }
+      }
+      return NULL;
+    }
+    """
+    const uint8_t* next_place(
+        const uint8_t* at, const uint8_t* end, const uint8_t* text, const uint8_t* small, size_t length
+    ) nogil
+    const void* memchr(const void* text, int byte, size_t length) nogil
+    const void* memrchr(const void* text, int byte, size_t length) nogil
 
 cdef enum:
     DIRECTORY = 1  # kinds and flags of cpp/table/FORMAT.md
@@ -181,32 +230,71 @@ def joined_texts(const uint8_t[::1] heap, const uint64_t[:] offset, const uint32
     return joined_array
 
 
-def first_places(
-    const uint8_t[::1] data, const uint64_t[:] offset, const uint64_t[:] length, const uint8_t[::1] part
+def lines_with(
+    const uint8_t[::1] data,
+    const uint64_t[:] offset,
+    const uint64_t[:] length,
+    const uint8_t[::1] text,
+    bint ignore_case=False,
 ):
-    """Where in each slice of `data` the first `part` is, which is not empty; -1 where there is none:
-    int64. ValueError if a slice leaves the data."""
+    """The lines of slices of `data` that hold `text`, which is not empty.
+
+    Returns int64, shape (lines, 3), in order: the slice, and where in it the line begins and ends
+    (without its end, b"\\n"). To ignore case is to do so of ASCII letters. ValueError if a slice
+    leaves the data.
+    """
     cdef Py_ssize_t count = offset.shape[0]
     cdef uint64_t data_bytes = data.shape[0]
-    cdef size_t part_bytes = part.shape[0]
+    cdef size_t text_bytes = text.shape[0]
     cdef Py_ssize_t row
-    cdef const uint8_t* found
     if length.shape[0] != count:
         raise ValueError("the columns differ in length")
-    if part_bytes == 0:
+    if text_bytes == 0:
         raise ValueError("there is nothing to look for")
     for row in range(count):
         if offset[row] > data_bytes or length[row] > data_bytes - offset[row]:
             raise ValueError(f"the slice of row {row} lies outside the data")
-    place_array = np.full(count, -1, dtype=np.int64)
-    cdef int64_t[::1] place = place_array
+    # What a byte of the data is joined with before it is compared: with this, letters are small.
+    cdef uint8_t[::1] small = np.zeros(text_bytes, dtype=np.uint8)
+    cdef uint8_t[::1] wanted = np.array(text, dtype=np.uint8)
+    cdef size_t at
+    for at in range(text_bytes):
+        if ignore_case and 97 <= wanted[at] | 32 <= 122:
+            small[at] = 32
+            wanted[at] |= 32
+    lines_array = np.empty((64, 3), dtype=np.int64)
+    cdef int64_t[:, ::1] line = lines_array
+    cdef Py_ssize_t found = 0
+    cdef const uint8_t* start
+    cdef const uint8_t* end
+    cdef const uint8_t* place
+    cdef const void* newline
     with nogil:
         for row in range(count):
-            if length[row] >= part_bytes:
-                found = <const uint8_t*>memmem(&data[offset[row]], length[row], &part[0], part_bytes)
-                if found != NULL:
-                    place[row] = found - &data[offset[row]]
-    return place_array
+            if length[row] < text_bytes:
+                continue
+            start = &data[offset[row]]
+            end = start + length[row]
+            while True:
+                place = next_place(start, end, &wanted[0], &small[0], text_bytes)
+                if place == NULL:
+                    break
+                newline = memrchr(start, 10, place - start)
+                if newline != NULL:
+                    start = <const uint8_t*>newline + 1
+                newline = memchr(place, 10, end - place)
+                if found == line.shape[0]:
+                    with gil:
+                        lines_array = np.concatenate((lines_array, np.empty_like(lines_array)))
+                        line = lines_array
+                line[found, 0] = row
+                line[found, 1] = start - &data[offset[row]]
+                line[found, 2] = (<const uint8_t*>newline if newline != NULL else end) - &data[offset[row]]
+                found += 1
+                if newline == NULL:
+                    break
+                start = <const uint8_t*>newline + 1
+    return lines_array[:found]
 
 
 def subtree_ends(

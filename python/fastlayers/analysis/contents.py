@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from contextlib import ExitStack
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,7 @@ class Contents:
         self._image, self._table = image, table
         self._stack = ExitStack()
         self._maps: dict[tuple[int, int], memoryview] = {}
+        self._lock = Lock()  # of what maps
 
     def __enter__(self) -> Contents:
         return self
@@ -59,33 +61,48 @@ class Contents:
             with self._part(mapped, layer, start, size) as data:
                 yield data
 
-    def first_places(self, rows: Files, indexes: Array, text: bytes) -> Array:
-        """Where in the contents of each of such rows a text is first; -1 for nowhere: int64."""
+    def lines_with(
+        self, rows: Files, indexes: Array, texts: Sequence[bytes], ignore_case: bool
+    ) -> Array:
+        """The lines of such rows that hold one of the texts: int64, shape (lines, 3), in order,
+        each once: which of the rows, and where in it the line begins and ends (without its
+        newline)."""
         from fastlayers.analysis import _kernels
 
-        found = np.empty(len(rows), dtype=np.int64)
         layers, flags = rows["layer"], rows["flags"]
+        found = []
         for layer, flag in sorted(set(zip(layers.tolist(), flags.tolist(), strict=True))):
             mine = np.flatnonzero((layers == layer) & (flags == flag))
             mapped = self._map(int(indexes[mine[0]]), (layer, flag))
-            part = rows[mine]
-            try:
-                found[mine] = _kernels.first_places(mapped, part["data_offset"], part["size"], text)
-            except ValueError:
-                raise self._too_short(layer) from None
-        return found
+            offset, size = rows["data_offset"][mine], rows["size"][mine]
+            for text in texts:
+                try:
+                    lines = _kernels.lines_with(mapped, offset, size, text, ignore_case)
+                except ValueError:
+                    raise self._too_short(layer) from None
+                lines[:, 0] = mine[lines[:, 0]]
+                found.append(lines)
+        if len(found) == 1:
+            return found[0]
+        every = np.concatenate(found)
+        every = every[np.lexsort((every[:, 1], every[:, 0]))]
+        is_new = np.ones(len(every), dtype=bool)
+        is_new[1:] = (every[1:, :2] != every[:-1, :2]).any(axis=1)
+        lines_once: Array = every[is_new]
+        return lines_once
 
     def _map(self, row: int, place: tuple[int, int]) -> memoryview:
         """The file that the contents of a row lie in."""
-        if place not in self._maps:
-            descriptor = open_data(self._image, self._table, Entry(self._table, row))
-            try:
-                mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-            finally:
-                os.close(descriptor)
-            self._stack.callback(mapped.close)
-            self._maps[place] = self._stack.enter_context(memoryview(mapped))
-        return self._maps[place]
+        with self._lock:
+            if place not in self._maps:
+                descriptor = open_data(self._image, self._table, Entry(self._table, row))
+                try:
+                    mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+                finally:
+                    os.close(descriptor)
+                self._stack.callback(mapped.close)
+                self._maps[place] = self._stack.enter_context(memoryview(mapped))
+            return self._maps[place]
 
     def _part(self, mapped: memoryview, layer: int, start: int, size: int) -> memoryview:
         data = mapped[start : start + size]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,13 +19,29 @@ from fastlayers.errors import InvalidError
 from fastlayers.file_reader import resolve, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fastlayers import _core
     from fastlayers.analysis.files import Array
     from fastlayers.image import Image
 
-_PLAIN = re.compile(rb"""[\w /:;,@%&=~"'<>!-]+""")  # bytes that mean themselves
+# A piece of a pattern: what says how often another piece is there; a byte that means itself, or
+# does behind a backslash; what is between alternatives; the two ends of a group; and what means one
+# of several bytes, or a place. At anything else the reading of a pattern ends.
+_PIECE = re.compile(
+    rb"""
+    (?P<often> [*?+] | \{ \d* (?: , \d* )? \} )
+    | \\ (?P<escaped> [^a-zA-Z0-9\n] )
+    | (?P<plain> [^][\\^$.|?*+(){}\n] )
+    | (?P<or> \| )
+    | (?P<open> \( (?! \? ) | \( \? [:=!<P] )
+    | (?P<close> \) )
+    | (?P<other> [.^$] | \\ [bBdDsSwWAZ] | \[ \^? \]? (?: [^]\\] | \\. )* \] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_PART_BYTES = 32 << 20  # of contents that are searched at once
+_LONGEST_TEXT = 64
 _BINARY_WITHIN = 8192  # a NUL this early: no text
 
 
@@ -64,42 +83,125 @@ def search_contents(
 def _search(
     image: Image, table: _core.Table, regex: re.Pattern[bytes], rows: Files, indexes: Array
 ) -> Iterator[Match]:
+    texts = needed_texts(regex)
     with Contents(image, table) as contents:
-        beginning = _beginning(regex)
-        first = np.zeros(len(rows), dtype=np.int64)
-        if beginning:
-            first = contents.first_places(rows, indexes, beginning)
-            found = first >= 0
-            rows, indexes, first = rows[found], indexes[found], first[found]
-        every = zip(first.tolist(), contents.each(rows, indexes.tolist()), strict=True)
-        for at, (start, data) in enumerate(every):
-            if regex.search(data[start:]) is not None:
-                (path,) = rows[at : at + 1].spelled()
-                yield from _matches(path, data, regex, beginning)
+        if not texts:
+            for at, data in enumerate(contents.each(rows, indexes.tolist())):
+                if regex.search(data) is not None:
+                    yield from _matches(rows, at, data, regex, _all_lines(data))
+            return
+        for start, lines in _lines_with(contents, rows, indexes, texts, bool(regex.flags & re.I)):
+            ends = np.flatnonzero(np.diff(lines[:, 0], append=-1)) + 1
+            for first, end in pairwise([0, *ends.tolist()]):
+                at = start + int(lines[first, 0])
+                with contents.of(int(indexes[at])) as data:
+                    yield from _matches(rows, at, data, regex, lines[first:end, 1:].tolist())
 
 
-def _beginning(regex: re.Pattern[bytes]) -> bytes:
-    """What every match begins with, of what can be seen at a glance; looked for by itself, it is
-    found in a part of the time. Nothing of what is before it matters for a match."""
-    pattern = regex.pattern
-    if b"|" in pattern or b"(?<" in pattern or regex.flags & re.I:
-        return b""
-    match = _PLAIN.match(pattern)
-    plain = match[0] if match else b""
-    return plain[:-1] if pattern[len(plain) :][:1] in (b"*", b"?", b"{") else plain
+def _lines_with(
+    contents: Contents, rows: Files, indexes: Array, texts: Sequence[bytes], ignore_case: bool
+) -> Iterator[tuple[int, Array]]:
+    """A part of the rows after another: where it starts, and its lines that hold one of the texts.
+    The next parts are searched while one is looked at."""
+    parts = np.cumsum(rows["size"], dtype=np.int64) // _PART_BYTES
+    bounds = [*np.flatnonzero(np.diff(parts, prepend=-1)).tolist(), len(rows)]
+    processors = len(os.sched_getaffinity(0))
+    searches: deque[_PartSearch] = deque()
+    try:
+        for start, end in pairwise(bounds):
+            if len(searches) == processors:
+                yield searches.popleft().result()
+            part = rows[start:end], indexes[start:end]
+            searches.append(_PartSearch(start, contents, *part, texts, ignore_case))
+            searches[-1].start()
+        while searches:
+            yield searches.popleft().result()
+    finally:
+        for search in searches:
+            search.join()
+
+
+class _PartSearch(Thread):
+    """What searches one part. (concurrent.futures takes longer to import than this to run.)"""
+
+    def __init__(self, start: int, contents: Contents, *arguments: Any) -> None:
+        super().__init__(daemon=True)
+        self._at, self._contents, self._arguments = start, contents, arguments
+        self._lines: Array | None = None
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self._lines = self._contents.lines_with(*self._arguments)
+        except Exception as error:
+            self._error = error
+
+    def result(self) -> tuple[int, Array]:
+        """Where the part starts, and the lines found in it."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+        assert self._lines is not None
+        return self._at, self._lines
+
+
+def needed_texts(regex: re.Pattern[bytes]) -> list[bytes]:
+    """Texts of which every line that matches has one, of what can be seen of the pattern at a
+    glance; none if that does not tell. With re.I they are needed in any case."""
+    texts: list[bytes] = []
+    runs, run = [], bytearray()
+    pattern, at, depth = regex.pattern, 0, 0
+    while at < len(pattern):
+        piece = _PIECE.match(pattern, at)
+        if piece is None:
+            return []
+        at, kind = piece.end(), piece.lastgroup
+        if kind in ("open", "close"):
+            depth += 1 if kind == "open" else -1
+        if kind in ("plain", "escaped"):
+            if depth == 0:
+                run += piece[kind]
+            continue
+        if kind == "often" and piece[0] != b"+":
+            del run[-1:]  # it may be there no time
+        runs.append(bytes(run))
+        run.clear()
+        if kind == "or" and depth == 0:
+            texts.append(max(runs, key=len))
+            runs.clear()
+    texts.append(max([*runs, bytes(run)], key=len))
+    return [text[:_LONGEST_TEXT] for text in texts] if all(texts) else []
+
+
+def _all_lines(data: memoryview) -> Iterator[tuple[int, int]]:
+    """Where each line begins and ends."""
+    start, text = 0, bytes(data)
+    while start < len(text):
+        end = text.find(b"\n", start)
+        end = len(text) if end < 0 else end
+        yield start, end
+        start = end + 1
 
 
 def _matches(
-    path: str, data: memoryview, regex: re.Pattern[bytes], beginning: bytes
-) -> list[Match]:
-    if b"\0" in bytes(data[:_BINARY_WITHIN]):
-        return [Match(path, 0, b"")]
-    lines = bytes(data).split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    # By line, so that a match ends where its line does.
-    return [
-        Match(path, n, line)
-        for n, line in enumerate(lines, 1)
-        if beginning in line and regex.search(line)
-    ]
+    rows: Files,
+    at: int,
+    data: memoryview,
+    regex: re.Pattern[bytes],
+    lines: Iterable[Sequence[int]],
+) -> Iterator[Match]:
+    """Of the lines that could match; a match ends where its line does."""
+    number, counted = 1, 0
+    path = ""
+    for start, end in lines:
+        line = bytes(data[start:end])
+        if regex.search(line) is None:
+            continue
+        if not path:
+            (path,) = rows[at : at + 1].spelled()
+            if b"\0" in bytes(data[:_BINARY_WITHIN]):
+                yield Match(path, 0, b"")
+                return
+        number += bytes(data[counted:start]).count(b"\n")
+        counted = start
+        yield Match(path, number, line)
