@@ -57,10 +57,10 @@ def test_paths_outside_the_heap_are_refused() -> None:
         _kernels.path_ids(heap, offsets, lengths, np.array([0, 3], dtype=np.int64))
 
 
-@given(st.lists(st.binary(max_size=6), max_size=9))
-def test_joined_texts(texts: list[bytes]) -> None:
-    joined = _kernels.joined_texts(*_columns(texts))
-    assert joined.tobytes() == b"".join(text + b"\0" for text in texts)
+@given(st.lists(st.binary(max_size=6), max_size=9), st.binary(max_size=3))
+def test_joined_texts(texts: list[bytes], prefix: bytes) -> None:
+    joined = _kernels.joined_texts(*_columns(texts), prefix)
+    assert joined.tobytes() == b"".join(prefix + text + b"\0" for text in texts)
 
 
 def test_texts_outside_the_heap_are_refused() -> None:

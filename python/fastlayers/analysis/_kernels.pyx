@@ -205,11 +205,19 @@ def path_ids(
     return ids_array, first_array[: found + 1]
 
 
-def joined_texts(const uint8_t[::1] heap, const uint64_t[:] offset, const uint32_t[:] length):
-    """Slices of `heap`, a zero byte behind each: uint8, all in one. ValueError if one leaves it."""
+def joined_texts(
+    const uint8_t[::1] heap,
+    const uint64_t[:] offset,
+    const uint32_t[:] length,
+    const uint8_t[::1] prefix=b"",
+):
+    """Slices of `heap`, the prefix before each and a zero byte behind: uint8, all in one.
+    ValueError if one leaves it."""
     cdef Py_ssize_t count = offset.shape[0]
     cdef uint64_t heap_bytes = heap.shape[0]
-    cdef uint64_t total = count
+    cdef size_t prefix_bytes = prefix.shape[0]
+    cdef const uint8_t* start = &prefix[0] if prefix_bytes else NULL
+    cdef uint64_t total = count * (1 + prefix_bytes)
     cdef uint64_t at = 0
     cdef Py_ssize_t row
     if length.shape[0] != count:
@@ -222,6 +230,9 @@ def joined_texts(const uint8_t[::1] heap, const uint64_t[:] offset, const uint32
     cdef uint8_t[::1] joined = joined_array
     with nogil:
         for row in range(count):
+            if prefix_bytes:
+                memcpy(&joined[at], start, prefix_bytes)
+                at += prefix_bytes
             if length[row]:
                 memcpy(&joined[at], &heap[offset[row]], length[row])
                 at += length[row]

@@ -159,8 +159,7 @@ class Files(np.ndarray[Any, np.dtype[Any]]):
         from fastlayers.analysis import _kernels
 
         heap = np.frombuffer(self.heap, dtype=np.uint8)
-        joined = _kernels.joined_texts(heap, offsets, lengths).tobytes()
-        return prefix + joined.replace(b"\0", b"\0" + prefix) if prefix else joined
+        return _kernels.joined_texts(heap, offsets, lengths, prefix).tobytes()
 
 
 def _package(name: str) -> Any:

@@ -84,7 +84,9 @@ def find(image: Image, criteria: Criteria, path: str | bytes = "/") -> Files:
     no such path."""
     table = table_of(image)
     entry, _ = resolve(table, os.fsencode(path))
-    rows = files(table)[entry.index : table.subtree_end(entry.index)]
+    rows: Files = files(table)[entry.index : table.subtree_end(entry.index)]
+    if criteria == Criteria():
+        return rows
     found: Files = rows[criteria.select(rows)]
     return found
 

@@ -33,3 +33,8 @@ def name_fields(name: str, key: str = "Path") -> dict[str, object]:
 def mode_text(kind: str, mode: int) -> str:
     """A mode as ls prints it: "drwxr-xr-x"."""
     return stat.filemode(_TYPES[kind] | mode)
+
+
+def owner_cells(kind: int, mode: int, uid: int, gid: int) -> tuple[str, str]:
+    """The cells of a list that say what something is and whose. `kind`: an index into KINDS."""
+    return mode_text(KINDS[kind], mode), f"{uid}:{gid}"

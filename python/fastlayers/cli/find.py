@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fastlayers.cli import human, one_line
 from fastlayers.cli.command import Call, Command, CommandError
-from fastlayers.cli.entries import KINDS, mode_text, name_fields
+from fastlayers.cli.entries import KINDS, mode_text, name_fields, owner_cells
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.listing import Listing, format_flag, is_plain_table
+from fastlayers.cli.table import Facts
 
 if TYPE_CHECKING:
     from fastlayers.analysis.search import Criteria
@@ -87,7 +88,7 @@ def run(call: Call) -> int:
     path = call.args[1] if len(call.args) > 1 else "/"
     criteria, format = _criteria(call, image), call.flags.text("format")
     if not call.flags.enabled("deleted") and is_plain_table(format):
-        Listing("file", _HEADINGS, _COLUMNS).print_columns(_cells(image, criteria, path))
+        _print_table(image, criteria, path)
         return 0
     if call.flags.enabled("deleted"):
         rows, columns = _hidden_rows(image, criteria, path), _HIDDEN_COLUMNS
@@ -156,27 +157,23 @@ def _rows(image: Image, criteria: Criteria, path: str) -> Iterator[dict[str, obj
         yield _row(KINDS[kind], mode, f"{uid}:{gid}", size, layer, name)
 
 
-def _cells(image: Image, criteria: Criteria, path: str) -> dict[str, list[str]]:
-    """The same, told by column."""
+def _print_table(image: Image, criteria: Criteria, path: str) -> None:
+    """The same as a table, told by what few rows differ in."""
     from fastlayers.analysis.search import find
 
     found = find(image, criteria, path)
     names = ("kind", "mode", "uid", "gid", "size", "layer")
     kind, mode, uid, gid, size, layer = (found[name].tolist() for name in names)
-    return {
-        "Mode": _told(lambda kind, mode: mode_text(KINDS[kind], mode), kind, mode),
-        "Owner": _told(lambda uid, gid: f"{uid}:{gid}", uid, gid),
-        "Size": _told(human.size, size),
-        "Layer": _told(lambda layer: str(layer + 1), layer),
-        "Path": list(map(one_line, found.spelled())),
-    }
-
-
-def _told(tell: Callable[..., str], *columns: list[int]) -> list[str]:
-    """What is to be told of each line; there are few that differ."""
-    lines = list(zip(*columns, strict=True))
-    texts = {line: tell(*line) for line in set(lines)}
-    return [texts[line] for line in lines]
+    Listing("file", _HEADINGS, _COLUMNS).print_facts(
+        Facts(("Mode", "Owner"), owner_cells, kind, mode, uid, gid),
+        Facts(
+            ("Size", "Layer"),
+            lambda size, layer: (human.size(size), str(layer + 1)),
+            size,
+            layer,
+        ),
+        last=list(map(one_line, found.spelled())),
+    )
 
 
 def _hidden_rows(image: Image, criteria: Criteria, path: str) -> Iterator[dict[str, object]]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from fastlayers.cli.flags import Flag
-from fastlayers.cli.table import align, align_columns
+from fastlayers.cli.table import Facts, align
 from fastlayers.cli.template import Record, Template
 from fastlayers.cli.template.values import show
 
@@ -55,10 +55,12 @@ class Listing:
         lines += [template.render(record) for record in records]
         print(align("\n".join(lines)))
 
-    def print_columns(self, cells: Mapping[str, Sequence[str]]) -> None:
-        """What `print` does without a format with rows of these cells, by column, which must be
-        fit for a terminal; for lists of 100,000."""
-        print(align_columns([[str(self.headings[name]), *cells[name]] for name in self.columns]))
+    def print_facts(self, *facts: Facts, last: Sequence[str]) -> None:
+        """What `print` does without a format with as many rows, whose columns are told by these,
+        and the last one; their texts must be fit for a terminal. For lists of 100,000."""
+        parts = [one.padded([str(self.headings[name]) for name in one.headings]) for one in facts]
+        parts.append([str(self.headings[self.columns[-1]]), *last])
+        print("\n".join(map("".join, zip(*parts, strict=True))))
 
     def _print_table(self, rows: Iterable[Mapping[str, object]]) -> None:
         """What a template of the columns prints, at a fraction of the time: lists may be long."""

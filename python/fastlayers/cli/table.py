@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 _MINIMUM = 10
 _PADDING = 3
@@ -25,8 +25,33 @@ def align(text: str, *, narrowest: int = _MINIMUM) -> str:
     return "\n".join("".join(cells) for cells in lines)
 
 
+class Facts:
+    """Some columns of a long list, told by facts of its lines, of which there are few that differ.
+    `columns` are those of the facts; `tell` makes the cells of a line of them."""
+
+    __slots__ = ("_lines", "headings", "tell")
+
+    def __init__(
+        self,
+        headings: tuple[str, ...],
+        tell: Callable[..., tuple[str, ...]],
+        *columns: Iterable[int],
+    ) -> None:
+        self.headings, self.tell = headings, tell
+        self._lines = list(zip(*columns, strict=True))
+
+    def padded(self, headings: Sequence[str]) -> list[str]:
+        """The heading and each line, padded as `align` does."""
+        cells = {line: self.tell(*line) for line in set(self._lines)}
+        columns = zip(headings, *cells.values(), strict=True)
+        widths = (max(_MINIMUM, max(map(len, column)) + _PADDING) for column in columns)
+        form = "".join(f"%-{width}s" for width in widths)
+        texts = {line: form % cell for line, cell in cells.items()}
+        return [form % tuple(headings), *map(texts.__getitem__, self._lines)]
+
+
 def align_columns(columns: Sequence[Sequence[str]], *, narrowest: int = _MINIMUM) -> str:
-    """The same of whole columns, in a part of the time: they may have 100,000 cells."""
+    """The same of whole columns, in a part of the time."""
     *padded, _ = columns
     widths = (max(narrowest, max(map(len, column)) + _PADDING) for column in padded)
     form = "".join(f"%-{width}s" for width in widths) + "%s"
