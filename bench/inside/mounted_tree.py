@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 from functools import cached_property
@@ -12,6 +14,8 @@ from ..measure import Cost, run
 
 _FORMAT = r"%P\0%y\0%m\0%U\0%G\0%s\0%i\0%T@\0%l\0"
 _FIELDS = 9
+_PACKAGE = b"/package.json"
+_NO_FILES = {"d": "directory", "l": "symlink", "c": "character", "b": "block", "p": "fifo"}
 
 
 class Found(NamedTuple):
@@ -73,6 +77,36 @@ class MountedTree:
         }
         named = {name[start:] for name in _grep("-rlZ", pattern, place).split(b"\0")[:-1]}
         return found | {(name, 0, b"") for name in named - {name for name, _, _ in found}}
+
+    def packages(self, question: str) -> set[tuple[str, str, str]]:
+        """(type, name, version) that dpkg tells, and each package.json of node_modules."""
+        form = r"deb\t${Package}\t${Version}\n"
+        lines = self.ask(question, "dpkg-query", "--root", self.root, "-Wf", form).decode()
+        found = {tuple(line.split("\t")) for line in lines.splitlines()}
+        place = r".*/node_modules/(@[^/]+/)?[^/@.][^/]*/package\.json"
+        tests = ("-type", "f", "-regextype", "posix-extended", "-regex", place, "-print0")
+        for path in run(["find", self.root, *tests]).output.split(b"\0")[:-1]:
+            told = json.loads(Path(os.fsdecode(path)).read_bytes())
+            name = os.fsdecode(path.rpartition(b"/node_modules/")[2].removesuffix(_PACKAGE))
+            found.add(("npm", told.get("name", name), told.get("version", "")))
+        return found
+
+    def types(self) -> dict[str, tuple[int, int]]:
+        """Bytes and number of the files of each suffix, and the number of all that is no file."""
+        sums: dict[str, tuple[int, int]] = {}
+        inodes: set[int] = set()
+        for path in sorted(self.files, key=lambda path: path.split(b"/")):
+            found, name = self.files[path], os.fsdecode(path.rpartition(b"/")[2])
+            kind, size = _NO_FILES.get(found.kind), 0
+            if kind is None:
+                versions = re.search(r"\.so\..*\.?[0-9]+$|\.[^.]*$", name[1:])
+                kind = versions[0] if versions else "file"
+                kind = ".so" if kind.startswith(".so.") else kind if kind != "." else "file"
+                size = found.size if found.inode not in inodes else 0
+                inodes.add(found.inode)
+            bytes_, count = sums.get(kind, (0, 0))
+            sums[kind] = bytes_ + size, count + 1
+        return sums
 
     def disk_usage(self, question: str) -> dict[bytes, int]:
         """Bytes of the files in each directory of the root, and in all of it (b"")."""

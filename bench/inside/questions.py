@@ -102,6 +102,15 @@ def _sums(rows: Rows) -> object:
     return {_name(row, "Name"): row["Size"] for row in rows}
 
 
+def _types(rows: Rows) -> object:
+    return {row["Name"]: (row["Size"], row["Files"]) for row in rows}
+
+
+def _true_types(world: World) -> object:
+    types = world.old.types()
+    return {**types, "directory": (0, types["directory"][1] + 1)}  # the root is one
+
+
 def _shares(rows: Rows) -> object:
     return {int(row["Name"]) - 1: (row["Size"], row["Files"]) for row in rows}
 
@@ -287,6 +296,13 @@ QUESTIONS = (
     _grep("grep, in all files", "password *=", ""),
     Question("du", ("du", IMAGE, "/"), _of(_sums), lambda world: world.old.disk_usage("du")),
     Question("du --by layer", ("du", "--by", "layer", CHANGED), _of(_shares), _true_shares),
+    Question("du --by type", ("du", "--by", "type", IMAGE), _of(_types), _true_types),
+    Question(
+        "packages",
+        ("packages", IMAGE),
+        _of(lambda rows: {(row["Type"], row["Name"], row["Version"]) for row in rows}),
+        lambda world: world.old.packages("packages"),
+    ),
     _blame("a file", "var/lib/dpkg/status"),
     _blame("a folder", "var"),
     Question("layers", ("layers", CHANGED), _of(_layers), _true_layers),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import os
 from contextlib import ExitStack
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +28,6 @@ class Contents:
         self._image, self._table = image, table
         self._stack = ExitStack()
         self._maps: dict[tuple[int, int], memoryview] = {}
-        self._lock = Lock()  # of what maps
 
     def __enter__(self) -> Contents:
         return self
@@ -67,19 +65,12 @@ class Contents:
         """The lines of such rows that hold one of the texts: int64, shape (lines, 3), in order,
         each once: which of the rows, and where in it the line begins and ends (without its
         newline)."""
-        from fastlayers.analysis import _kernels
-
         layers, flags = rows["layer"], rows["flags"]
         found = []
         for layer, flag in sorted(set(zip(layers.tolist(), flags.tolist(), strict=True))):
             mine = np.flatnonzero((layers == layer) & (flags == flag))
-            mapped = self._map(int(indexes[mine[0]]), (layer, flag))
-            offset, size = rows["data_offset"][mine], rows["size"][mine]
-            for text in texts:
-                try:
-                    lines = _kernels.lines_with(mapped, offset, size, text, ignore_case)
-                except ValueError:
-                    raise self._too_short(layer) from None
+            start, size = rows["data_offset"][mine], rows["size"][mine]
+            for lines in self._lines_in(start, size, indexes[mine], texts, ignore_case):
                 lines[:, 0] = mine[lines[:, 0]]
                 found.append(lines)
         if len(found) == 1:
@@ -91,18 +82,41 @@ class Contents:
         lines_once: Array = every[is_new]
         return lines_once
 
+    def _lines_in(
+        self, start: Array, size: Array, indexes: Array, texts: Sequence[bytes], ignore_case: bool
+    ) -> list[Array]:
+        """The same of rows whose contents are in one file, for each text. No more of it is mapped,
+        and that no longer, than it takes."""
+        from fastlayers.analysis import _kernels
+
+        last = int(np.argmax(start + size))
+        first = int(start.min()) // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+        offset, end = start - np.uint64(first), int(start[last] + size[last])
+        entry = Entry(self._table, int(indexes[last]))
+        descriptor = open_data(self._image, self._table, entry)
+        try:
+            with mmap.mmap(
+                descriptor, end - first, access=mmap.ACCESS_READ, offset=first
+            ) as mapped:
+                return [
+                    _kernels.lines_with(mapped, offset, size, text, ignore_case) for text in texts
+                ]
+        except ValueError:
+            raise self._too_short(entry.layer) from None
+        finally:
+            os.close(descriptor)
+
     def _map(self, row: int, place: tuple[int, int]) -> memoryview:
         """The file that the contents of a row lie in."""
-        with self._lock:
-            if place not in self._maps:
-                descriptor = open_data(self._image, self._table, Entry(self._table, row))
-                try:
-                    mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-                finally:
-                    os.close(descriptor)
-                self._stack.callback(mapped.close)
-                self._maps[place] = self._stack.enter_context(memoryview(mapped))
-            return self._maps[place]
+        if place not in self._maps:
+            descriptor = open_data(self._image, self._table, Entry(self._table, row))
+            try:
+                mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+            finally:
+                os.close(descriptor)
+            self._stack.callback(mapped.close)
+            self._maps[place] = self._stack.enter_context(memoryview(mapped))
+        return self._maps[place]
 
     def _part(self, mapped: memoryview, layer: int, start: int, size: int) -> memoryview:
         data = mapped[start : start + size]
