@@ -15,7 +15,14 @@ from fastlayers.container_record import (
     write_directory,
     write_record,
 )
-from fastlayers.errors import ConflictError, CorruptError, InvalidError, NotFoundError
+from fastlayers.container_state import EXITED, RUNNING
+from fastlayers.errors import (
+    ConflictError,
+    CorruptError,
+    FastlayersError,
+    InvalidError,
+    NotFoundError,
+)
 from fastlayers.host import make_directory, sync_directory
 from fastlayers.names import check_name
 from fastlayers.oci import fields
@@ -37,8 +44,21 @@ if TYPE_CHECKING:
 def containers(store: Store, all: bool) -> list[Container]:
     """See Store.containers."""
     opened = [_open(store, name) for name in store.names.ids()]
-    found = [one for one in opened if one is not None and (all or one.status == "running")]
+    found = [one for one in opened if one is not None and (all or one.status == RUNNING)]
+    if all:
+        found = [one for one in found if not _is_removed_late(one)]
     return sorted(found, key=lambda one: to_ns(one.created) or 0, reverse=True)
+
+
+def _is_removed_late(container: Container) -> bool:
+    """Removes one that was to remove itself, if whoever ran it died before."""
+    if not container.options.auto_remove or container.status != EXITED:
+        return False
+    try:
+        container.remove(volumes=True)
+    except FastlayersError:
+        return False  # another does, or it cannot be: then it is to be seen
+    return True
 
 
 def find(store: Store, text: str) -> Container | None:
@@ -184,7 +204,7 @@ def prune_containers(
     removed: list[str] = []
     freed = 0
     for container in containers(store, all=True):
-        if container.status == "running" or (matches is not None and not matches(container)):
+        if container.status == RUNNING or (matches is not None and not matches(container)):
             continue
         try:
             sizes = {path: _core.upper_size(path) for path in container.uppers}

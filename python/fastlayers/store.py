@@ -342,7 +342,8 @@ class Store:
     # Containers
 
     def containers(self, all: bool = False) -> list[Container]:
-        """The containers that run, or with `all` every one, newest first."""
+        """The containers that run, or with `all` every one, newest first; one that was to remove
+        itself, and was left behind because whoever ran it died, is removed then."""
         from fastlayers import container_store
 
         return container_store.containers(self, all)

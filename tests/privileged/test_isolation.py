@@ -79,6 +79,23 @@ def test_a_killed_parent_leaves_nothing(shell: CommandLine) -> None:
     assert _until(lambda: not processes_below(shell.root))
 
 
+@pytest.mark.parametrize("words", [("run", "--rm"), ("run", "-d", "--rm")])
+def test_one_that_was_to_remove_itself_is_removed_by_the_next_who_looks(
+    shell: CommandLine, words: tuple[str, ...]
+) -> None:
+    words = (*words, "-v", "/volume", "--name=orphan", "box", "sleep", "300")
+    parent = shell.start(*words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    assert _until(lambda: "orphan" in shell.call("ps").out), "it does not run"
+    pid = shell.must("inspect", "-f", "{{.State.Pid}}", "orphan").out.strip()
+    status = Path(f"/proc/{pid}/status").read_text()
+    os.kill(int(status.partition("\nPPid:\t")[2].split("\n")[0]), signal.SIGKILL)
+    parent.wait(30)
+    assert _until(lambda: "Up" not in shell.call("ps").out)
+    assert "orphan" not in shell.must("ps", "-a").out
+    assert shell.must("volume", "ls", "-q").out == ""
+    assert "No such container" in shell.fails(1, "rm", "orphan").err
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1])
 def test_signals_are_passed_on(shell: CommandLine, how: signal.Signals) -> None:
     script = f"trap 'exit 9' {how.name[3:]}; echo ready; while :; do sleep 0.1; done"
