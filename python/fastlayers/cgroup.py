@@ -204,8 +204,8 @@ def restrict_devices(container_id: str, allowed: Sequence[tuple[bool, int, int]]
 
 def leave_unit() -> bool:
     """Moves this process out of the service or session that it was begun in, with which systemd
-    would end it; False where it may not."""
-    hierarchies = Hierarchies()
+    would end it; False where it may not. In a group of the user's its containers can be paused."""
+    hierarchies = _with_home()
     roots = [hierarchies.home] if hierarchies.is_inside and _is_given(hierarchies.home) else []
     by_name = hierarchies.version_1.get("name=systemd", "")
     roots += [by_name] if by_name and os.access(by_name, os.W_OK) else []
