@@ -8,12 +8,14 @@ import warnings
 from collections import Counter, defaultdict
 from fnmatch import fnmatchcase
 from itertools import pairwise, product
+from unittest import mock
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastlayers import Image, Store, analysis
+from fastlayers.analysis import contents
 from fastlayers.analysis.grep import needed_texts
 from fastlayers.analysis.snapshots import ADDED, DELETED, MODIFIED, UNMODIFIED, Snapshots
 from fastlayers.errors import InvalidError, NotFoundError
@@ -285,9 +287,10 @@ def test_duplicates(memory_store: str, stacks: list[Stacks]) -> None:
     strategies.stacks(max_layers=2),
     st.sampled_from([b"x", b"^z+$", b"\xff", b"[a-y]{3}", b"$", b"zz?", b"z{2}", b"Z|[xy]Y"]),
     st.booleans(),
+    st.sampled_from([1, 1 << 20]),
 )
 def test_search_contents(
-    memory_store: str, stack: Stacks, pattern: bytes, ignore_case: bool
+    memory_store: str, stack: Stacks, pattern: bytes, ignore_case: bool, most: int
 ) -> None:
     search = re.compile(pattern, re.I if ignore_case else 0).search
     tree = stack_image.trees(stack)[-1]
@@ -303,7 +306,8 @@ def test_search_contents(
             wanted += [(path, 0, line) for line in lines]
         else:
             wanted += [(path, n, x) for n, x in enumerate(lines, 1) if search(x)]
-    found = analysis.search_contents(image, pattern, ignore_case=ignore_case)
+    with mock.patch.object(contents, "_MOST_LINES", most):
+        found = list(analysis.search_contents(image, pattern, ignore_case=ignore_case))
     assert [(_shown(match.path), match.number, match.line) for match in found] == wanted
 
 

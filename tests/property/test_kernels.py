@@ -84,17 +84,19 @@ def _filled(one: bytes) -> bytes:
     st.lists(st.one_of(_LINES, _LINES.map(_filled)), max_size=9),
     st.text("abA@", min_size=1, max_size=3).map(str.encode),
     st.booleans(),
+    st.integers(1, 4),
 )
-def test_lines_with(slices: list[bytes], text: bytes, ignore_case: bool) -> None:
+def test_lines_with(slices: list[bytes], text: bytes, ignore_case: bool, most: int) -> None:
     heap, offsets, lengths = _columns(slices)
-    found = _kernels.lines_with(heap, offsets, lengths.astype(np.uint64), text, ignore_case)
+    found = _kernels.lines_with(heap, offsets, lengths.astype(np.uint64), text, ignore_case, most)
     wanted = []
     for row, one in enumerate(slices):
-        start = 0
+        start, lines = 0, []
         for line in one.split(b"\n"):
             is_in = text.lower() in line.lower() if ignore_case else text in line
-            wanted += [[row, start, start + len(line)]] * is_in
+            lines += [[row, start, start + len(line)]] * is_in
             start += len(line) + 1
+        wanted += lines if len(lines) <= most else [[row, -1, -1]]
     assert found.tolist() == wanted
 
 
@@ -103,11 +105,11 @@ def test_slices_outside_the_data_are_refused() -> None:
     sizes = lengths.astype(np.uint64)
     for wrong in (offsets + np.uint64(1), offsets + np.uint64(2**64 - 1)):
         with pytest.raises(ValueError, match="outside the data"):
-            _kernels.lines_with(heap, wrong, sizes, b"a")
+            _kernels.lines_with(heap, wrong, sizes, b"a", False, 9)
     with pytest.raises(ValueError, match="differ in length"):
-        _kernels.lines_with(heap, offsets, sizes[:1], b"a")
+        _kernels.lines_with(heap, offsets, sizes[:1], b"a", False, 9)
     with pytest.raises(ValueError, match="nothing to look for"):
-        _kernels.lines_with(heap, offsets, sizes, b"")
+        _kernels.lines_with(heap, offsets, sizes, b"", False, 9)
 
 
 @given(st.data())

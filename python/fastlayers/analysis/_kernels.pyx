@@ -246,13 +246,15 @@ def lines_with(
     const uint64_t[:] offset,
     const uint64_t[:] length,
     const uint8_t[::1] text,
-    bint ignore_case=False,
+    bint ignore_case,
+    int64_t most,
 ):
     """The lines of slices of `data` that hold `text`, which is not empty.
 
     Returns int64, shape (lines, 3), in order: the slice, and where in it the line begins and ends
-    (without its end, b"\\n"). To ignore case is to do so of ASCII letters. ValueError if a slice
-    leaves the data.
+    (without its end, b"\\n"). Of a slice with more than `most` of them there is one, which begins
+    and ends at -1. To ignore case is to do so of ASCII letters. ValueError if a slice leaves the
+    data.
     """
     cdef Py_ssize_t count = offset.shape[0]
     cdef uint64_t data_bytes = data.shape[0]
@@ -276,6 +278,7 @@ def lines_with(
     lines_array = np.empty((64, 3), dtype=np.int64)
     cdef int64_t[:, ::1] line = lines_array
     cdef Py_ssize_t found = 0
+    cdef Py_ssize_t first
     cdef const uint8_t* start
     cdef const uint8_t* end
     cdef const uint8_t* place
@@ -286,6 +289,7 @@ def lines_with(
                 continue
             start = &data[offset[row]]
             end = start + length[row]
+            first = found
             while True:
                 place = next_place(start, end, &wanted[0], &small[0], text_bytes)
                 if place == NULL:
@@ -299,6 +303,10 @@ def lines_with(
                         lines_array = np.concatenate((lines_array, np.empty_like(lines_array)))
                         line = lines_array
                 line[found, 0] = row
+                if found - first == most:
+                    line[first, 1] = line[first, 2] = -1
+                    found = first + 1
+                    break
                 line[found, 1] = start - &data[offset[row]]
                 line[found, 2] = (<const uint8_t*>newline if newline != NULL else end) - &data[offset[row]]
                 found += 1

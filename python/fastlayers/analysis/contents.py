@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fastlayers.analysis.files import Array, Files
     from fastlayers.image import Image
 
+_MOST_LINES = 1 << 20  # of a file, of which a list is kept
+
 
 class Contents:
     """A context in which the tars that are asked for are mapped, each once."""
@@ -64,7 +66,7 @@ class Contents:
     ) -> Array:
         """The lines of such rows that hold one of the texts: int64, shape (lines, 3), in order,
         each once: which of the rows, and where in it the line begins and ends (without its
-        newline)."""
+        newline). Of a row with very many there is one for each such text, which begins at -1."""
         layers, flags = rows["layer"], rows["flags"]
         found = []
         for layer, flag in sorted(set(zip(layers.tolist(), flags.tolist(), strict=True))):
@@ -99,7 +101,8 @@ class Contents:
                 descriptor, end - first, access=mmap.ACCESS_READ, offset=first
             ) as mapped:
                 return [
-                    _kernels.lines_with(mapped, offset, size, text, ignore_case) for text in texts
+                    _kernels.lines_with(mapped, offset, size, text, ignore_case, _MOST_LINES)
+                    for text in texts
                 ]
         except ValueError:
             raise self._too_short(entry.layer) from None

@@ -40,7 +40,8 @@ _PIECE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_PART_BYTES = 32 << 20  # of contents that are searched at once
+_LINE = re.compile(rb"([^\n]*)\n|([^\n]+)\Z")
+_PART_BYTES = 16 << 20  # of contents that are searched at once
 _LONGEST_TEXT = 64
 _BINARY_WITHIN = 8192  # a NUL this early: no text
 
@@ -95,7 +96,9 @@ def _search(
             for first, end in pairwise([0, *ends.tolist()]):
                 at = start + int(lines[first, 0])
                 with contents.of(int(indexes[at])) as data:
-                    yield from _matches(rows, at, data, regex, lines[first:end, 1:].tolist())
+                    listed = lines[first, 1] >= 0
+                    chosen = lines[first:end, 1:].tolist() if listed else _all_lines(data)
+                    yield from _matches(rows, at, data, regex, chosen)
 
 
 def _lines_with(
@@ -175,12 +178,8 @@ def needed_texts(regex: re.Pattern[bytes]) -> list[bytes]:
 
 def _all_lines(data: memoryview) -> Iterator[tuple[int, int]]:
     """Where each line begins and ends."""
-    start, text = 0, bytes(data)
-    while start < len(text):
-        end = text.find(b"\n", start)
-        end = len(text) if end < 0 else end
-        yield start, end
-        start = end + 1
+    for line in _LINE.finditer(data):
+        yield line.span(line.lastindex or 0)
 
 
 def _matches(

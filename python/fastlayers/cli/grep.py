@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from fastlayers.cli.command import Call, Command
 from fastlayers.cli.entries import name_fields
 from fastlayers.cli.flags import Flag
 from fastlayers.cli.listing import Listing, format_flag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from fastlayers.analysis.grep import Match
 
 COMMAND = Command(
     "[OPTIONS] IMAGE PATTERN [PATH]",
@@ -47,25 +53,37 @@ def run(call: Call) -> int:
         ignore_case=call.flags.enabled("ignore-case"),
         criteria=Criteria(name=call.flags.text("name") if call.flags.given("name") else None),
     )
-    if call.flags.enabled("files-with-matches"):
-        found = iter({match.path: match for match in found}.values())
-    rows = [
-        {
+    names_only = call.flags.enabled("files-with-matches")
+    rows = _rows(_first_of_each(found) if names_only else found)
+    format = call.flags.text("format")
+    if format:
+        listed = list(rows)
+        _LISTING.print(listed, format, quiet=False)
+        return 0 if listed else 1
+    is_found = False
+    for row in rows:  # as they are found: there may be more than fit into memory
+        is_found = True
+        print(row["Path"] if names_only else _told(row))
+    sys.stdout.flush()
+    return 0 if is_found else 1
+
+
+def _rows(found: Iterable[Match]) -> Iterator[dict[str, object]]:
+    for match in found:
+        yield {
             "Number": match.number,
             **name_fields(match.path),
             **name_fields(os.fsdecode(match.line), "Line"),
         }
-        for match in found
-    ]
-    format = call.flags.text("format")
-    if format:
-        _LISTING.print(rows, format, quiet=False)
-    elif call.flags.enabled("files-with-matches"):
-        print("".join(f"{row['Path']}\n" for row in rows), end="")
-    else:
-        print("".join(f"{_told(row)}\n" for row in rows), end="")
-    sys.stdout.flush()
-    return 0 if rows else 1
+
+
+def _first_of_each(found: Iterable[Match]) -> Iterator[Match]:
+    """The first match of each file."""
+    path = ""
+    for match in found:
+        if match.path != path:
+            path = match.path
+            yield match
 
 
 def _told(row: dict[str, object]) -> str:
