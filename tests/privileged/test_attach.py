@@ -82,6 +82,12 @@ def sockets(process: int) -> int:
     return sum(entry.is_socket() for entry in Path(f"/proc/{process}/fd").iterdir())
 
 
+def catches(process: int, number: signal.Signals) -> bool:
+    """Whether it has a handler for a signal (proc_pid_status(5))."""
+    text = Path(f"/proc/{process}/status").read_text()
+    return int(text.partition("\nSigCgt:\t")[2].split("\n")[0], 16) >> (number - 1) & 1 == 1
+
+
 def processor_ticks(process: int) -> int:
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
@@ -244,9 +250,8 @@ def test_who_comes_and_goes_leaves_nothing(box: CommandLine, name: str) -> None:
 @pytest.mark.parametrize("words", [["attach"], ["start", "-a"]])
 def test_signals_go_to_the_container(box: CommandLine, name: str, words: list[str]) -> None:
     box.must("run", "-d", "--name", name, "box", "sh", "-c", ON_TERM)
-    before = descriptors(supervisor(box, name))
     client = box.start(*words, name, stdout=PIPE)
-    until(lambda: descriptors(supervisor(box, name)) > before)
+    until(lambda: catches(client.pid, signal.SIGTERM))
     client.send_signal(signal.SIGTERM)
     out, _ = client.communicate(timeout=SECONDS)
     assert client.returncode == 9
