@@ -541,7 +541,39 @@ def _remove(group: str) -> None:
             # Who was just reaped may still be on his way out.
             if error.errno != errno.EBUSY or time.monotonic() > deadline:
                 raise host_error("cannot remove a cgroup", error) from None
-            time.sleep(_PAUSE_SECONDS)
+            if not _remove_below(group):
+                time.sleep(_PAUSE_SECONDS)
+
+
+def _remove_below(group: str) -> bool:
+    """Removes the groups that a container which may make some has made in its own, however deep
+    they are. Whether there was one and all are gone."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    names: list[str] = []
+    found = False
+    try:
+        place = os.open(group, flags)
+    except FileNotFoundError:
+        return True
+    try:
+        while True:
+            with os.scandir(place) as entries:
+                below = (one.name for one in entries if one.is_dir(follow_symlinks=False))
+                name = next(below, None)
+            if name is None and not names:
+                return found
+            other = os.open(name or "..", flags, dir_fd=place)
+            os.close(place)
+            place = other
+            if name is not None:
+                names.append(name)
+                found = True
+            else:
+                os.rmdir(names.pop(), dir_fd=place)
+    except OSError:
+        return False
+    finally:
+        os.close(place)
 
 
 def _make(path: str) -> None:

@@ -361,6 +361,13 @@ def test_privileged(box: CommandLine, runtime: str) -> None:
     assert int(done.lines[1]) > 10
 
 
+def test_control_groups_that_a_container_has_made(box: CommandLine, runtime: str) -> None:
+    script = "cd /sys/fs/cgroup; if [ -d pids ]; then cd pids; fi; mkdir -p own/er/most other"
+    run = ("run", "--rm", "--privileged", "--runtime", runtime, "box", "sh", "-c")
+    assert box.must(*run, script).err == ""
+    assert_clean(box)
+
+
 def test_network_none(box: CommandLine, runtime: str) -> None:
     done = box.must("run", "--rm", "--network", "none", "--runtime", runtime, "box", "ls",
                     "/sys/class/net")  # fmt: skip
