@@ -4,7 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <exception>
-#include <string_view>
 #include <utility>
 
 #include "base/error.hpp"
@@ -60,11 +59,18 @@ sys::Fd mount_new(const char* type, const std::string& path, const char* mode = 
 }
 
 // crun refuses to work on a host that has controllers in both versions of cgroups. A runtime is
-// shown the first.
-void hide_second_cgroups() {
+// shown the first; in a user namespace, which may use neither, the second, as youki forgives that
+// only there.
+void show_one_version_of_cgroups() {
   const std::string unified = "/sys/fs/cgroup/unified";
   const auto directory = sys::try_open(unified, O_PATH | O_DIRECTORY);
-  if (directory) mount_new("tmpfs", unified, "755");
+  if (!directory) return;
+  if (sys::in_initial_user_namespace()) {
+    mount_new("tmpfs", unified, "755");
+  } else {
+    const sys::Fd second = sys::clone_mount_at(directory->get(), "", false);
+    sys::attach_mount(second.get(), "/sys/fs/cgroup");
+  }
 }
 
 void build(Nest& nest) {
@@ -99,7 +105,7 @@ void build(Nest& nest) {
     // As if there were a log: what the runtime itself writes, in vain, must not reach the caller.
     nest.streams = open_streams(spec, true, mounts, nest.runtime->uid);
   }
-  hide_second_cgroups();
+  show_one_version_of_cgroups();
   sys::change_directory(bundle);
   mount_new("proc", "/proc");
 }
@@ -204,12 +210,23 @@ Newborn hatch(const LaunchSpec& spec, const RuntimeSpec& runtime,
   return newborn;
 }
 
+bool is_below(const std::string& target, const std::string& place) {
+  return (clean_path(target, "mount target") + "/").starts_with(place + "/");
+}
+
 bool is_of_system(const std::string& target) {
-  const std::string path = clean_path(target, "mount target") + "/";
-  for (const std::string_view place : {"/dev/", "/proc/", "/sys/"}) {
-    if (path.starts_with(place)) return true;
-  }
-  return false;
+  return is_below(target, "/dev") || is_below(target, "/proc") || is_below(target, "/sys");
+}
+
+// crun and runc would make it themselves, youki does not. Not where a file system will be that is
+// new with the container.
+void make_working_directory(int root_fd, const std::string& cwd,
+                            const std::vector<TmpfsMount>& tmpfs) {
+  const auto hides = [&](const TmpfsMount& mount) {
+    return is_below(cwd, clean_path(mount.target, "mount target"));
+  };
+  if (is_of_system(cwd) || std::any_of(tmpfs.begin(), tmpfs.end(), hides)) return;
+  open_or_create(root_fd, cwd, TargetKind::directory);
 }
 
 // By the file's mode alone: what else may forbid it the runtime finds out.
@@ -255,10 +272,12 @@ Prepared prepare_for_runtime(LaunchSpec spec, bool find) {
   // File systems of the kernel's will be in these places; nothing is made there in the image's.
   std::erase_if(spec.binds, [](const BindMount& bind) { return is_of_system(bind.target); });
   std::erase_if(spec.images, [](const ImageMount& image) { return is_of_system(image.target); });
-  spec.tmpfs.clear();
+  const std::vector<TmpfsMount> tmpfs = std::exchange(spec.tmpfs, {});
+  spec.read_only = false;            // the working directory is made all the same
   spec.root.volatile_upper = false;  // such a one can be mounted once
   Prepared prepared;
   with_root(spec, [&](int root_fd) {
+    make_working_directory(root_fd, clean_path(spec.cwd, "the working directory"), tmpfs);
     prepared.account = find_account_in_root(root_fd, spec.user, spec.groups);
     prepared.environment =
         make_environment(spec.env, {spec.hostname, prepared.account.home, spec.tty});

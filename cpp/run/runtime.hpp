@@ -1,4 +1,4 @@
-// Runtime: a container that an OCI runtime of the host (crun, runc) starts from a bundle.
+// Runtime: a container that an OCI runtime of the host (crun, runc, youki) starts from a bundle.
 //
 // A keeper, a program of the caller's, is the first process of a PID and a mount namespace of its
 // own. In these the container's root, its images and the bundle, a new tmpfs, are mounted, and the
@@ -50,8 +50,8 @@ struct Prepared {
 };
 
 // What a runtime would not do, in the root of a container that does not run: fills new volumes,
-// finds the user and completes the environment. With `find` a command that is not there is the
-// Error of launch(). For a thread that ends afterwards (see with_root()).
+// makes the working directory, finds the user and completes the environment. With `find` a command
+// that is not there is the Error of launch(). For a thread that ends afterwards (see with_root()).
 Prepared prepare_for_runtime(LaunchSpec spec, bool find);
 
 }  // namespace fastlayers::run

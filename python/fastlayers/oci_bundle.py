@@ -78,6 +78,8 @@ def refuse_what_it_cannot(options: ContainerOptions) -> None:
             f"--network {options.network} is not supported with an OCI runtime: there are host "
             "and none"
         )
+    if options.limits.oom_kill_disable and os.path.basename(options.runtime) == "youki":
+        raise UnsupportedError("--oom-kill-disable is not supported with youki, which ignores it")
     for name in options.__slots__:
         value = getattr(options, name)
         if name not in _OPTIONS and value and value != _default(options, name):
@@ -121,7 +123,10 @@ def bundle_config(
         **_control_group(container, given),
         "namespaces": [{"type": name} for name, is_own in has_own.items() if is_own],
         "maskedPaths": list(confinement.MASKED_PATHS) if hidden else [],
-        "readonlyPaths": list(confinement.READ_ONLY_PATHS) if hidden else [],
+        "readonlyPaths": [
+            *(confinement.READ_ONLY_PATHS if hidden else ()),
+            *([] if options.privileged else _control_groups_shown()),
+        ],
     }
     if options.sysctls:
         linux["sysctl"] = dict(parse_sysctl(text) for text in options.sysctls)
@@ -142,7 +147,8 @@ def bundle_config(
         "env": account.environment,
         "cwd": spec.cwd,
         "capabilities": {"bounding": names, "effective": own, "permitted": own},
-        "noNewPrivileges": no_new_privileges,
+        # Not said if it is false: to youki whatever is said means that it is set.
+        **({"noNewPrivileges": True} if no_new_privileges else {}),
     }
     if options.ulimits:
         process["rlimits"] = list(_rlimits(options.ulimits))
@@ -231,6 +237,17 @@ def _mounts_of_sys(network: str, access: str) -> list[Json]:
         return [own]
     below = ["rro"] if access == "ro" else []
     return [_mount("/sys", "bind", "/sys", "rbind", "rprivate", *_BARE, access, *below)]
+
+
+def _control_groups_shown() -> list[str]:
+    """Where a container sees its control groups of version 1: youki mounts these for writing,
+    whatever is asked of the mount that they are in."""
+    if not _core.in_initial_user_namespace():
+        return []
+    from fastlayers.cgroup import Hierarchies
+
+    places = dict.fromkeys(Hierarchies().version_1.values())
+    return [place for place in places if place.startswith("/sys/fs/cgroup/")]
 
 
 def _mounts(container: ContainerRecord, spec: _core.LaunchSpec, images: str) -> list[Json]:

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from fastlayers.container import Container
 
 _REPORT_BYTES = 1 << 17
+# Around whatever has failed, be it about a command or not.
+_YOUKI_FRAMES = ("error in executing command", "exec process failed")
+_NOT_EXECUTABLE = (
+    "permission denied", "exec format", "is a directory", "does not have correct permissions",
+)  # fmt: skip
 _KEEPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runtime_keeper.py")
 
 
@@ -130,10 +135,12 @@ def _failure(name: str, message: bytes) -> LaunchError:
         return LaunchError(f"runtime '{name}' was ended before it had started the container")
     text = fields.text(fields.parse_object(message, "keeper's report"), "error", "keeper's report")
     lower = text.lower()
+    for frame in _YOUKI_FRAMES:
+        lower = lower.replace(frame, "")
     kind = LaunchError
     if "exec" in lower:
         if "not found" in lower or "no such file or directory" in lower:
             kind = CommandNotFoundError
-        elif any(why in lower for why in ("permission denied", "exec format", "is a directory")):
+        elif any(why in lower for why in _NOT_EXECUTABLE):
             kind = NotExecutableError
     return kind(f"runtime '{name}': {text}")

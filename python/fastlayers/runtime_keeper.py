@@ -21,10 +21,14 @@ import sys
 import termios
 
 _REPORT = 3
-_CONSOLE = "console"  # relative: a socket's path has 107 bytes at most
+_CONSOLE = "console"
+# As an absolute path, from whatever folder a runtime connects, that fits into the 107 bytes of a
+# socket's: we are the first process of the namespace that /proc shows.
+_FROM_ANYWHERE = "/proc/1/cwd/" + _CONSOLE
 _SIGNAL_BASE = 128
 _LONGEST_ERROR = 4000  # letters: it goes into one message
 _LARGEST_LOG_BYTES = 1 << 16
+_OF_ANY_ENTRY = ("timestamp", "level", "target", "message")
 
 
 class Refused(Exception):
@@ -60,7 +64,7 @@ def _start(runtime: str, container_id: str, size: str) -> list[int]:
         if size:
             console.bind(_CONSOLE)
             console.listen(1)
-            options += ["--console-socket", _CONSOLE]
+            options += ["--console-socket", _FROM_ANYWHERE]
         _run([*words, "create", *options, container_id])
         descriptors = [os.pidfd_open(_pid())]
         if size:
@@ -95,20 +99,40 @@ def _take_terminal(console: socket.socket) -> int:
 
 
 def _last_error() -> str:
-    """What the runtime has logged last."""
+    """What the runtime has logged last. Of youki, which logs a failure from its cause on to what
+    has come of it, the cause too."""
     try:
         with open("runtime.log", encoding="utf-8", errors="replace") as log:
             lines = log.read(_LARGEST_LOG_BYTES).splitlines()
     except OSError:
         return ""
-    for line in reversed(lines):
-        try:
-            text = str(json.loads(line)["msg"])
-        except (ValueError, KeyError, TypeError):
-            text = line
-        if text.strip():
-            return text.strip()[:_LONGEST_ERROR]
-    return ""
+    entries = [entry for entry in map(_entry, lines) if _text(entry)]
+    if not entries:
+        return ""
+    text = _text(entries[-1])
+    if len(entries) > 1 and "msg" not in entries[0]:
+        text += f" ({_text(entries[0])})"
+    return text[:_LONGEST_ERROR]
+
+
+def _entry(line: str) -> dict[str, object]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        entry = None
+    if isinstance(entry, dict) and ("msg" in entry or "message" in entry):
+        return entry
+    return {"msg": line}
+
+
+def _text(entry: dict[str, object]) -> str:
+    """In one line: its message and, as youki does not have it in there, what it is about."""
+    if "msg" in entry:
+        text = str(entry["msg"])
+    else:
+        about = (f"{key} {value}" for key, value in entry.items() if key not in _OF_ANY_ENTRY)
+        text = ", ".join([str(entry["message"]), *about])
+    return " ".join(text.split())
 
 
 def _pid() -> int:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import tarfile
 import time
@@ -18,7 +19,7 @@ import pytest
 
 from fastlayers.cgroup import Hierarchies
 from fastlayers.process import has_only_version_2, own_group
-from tests import busybox_root, tar_write
+from tests import busybox_root, oci_runtimes, tar_write
 from tests.command_line import CommandLine
 from tests.ordinary_user import FIRST_ID, ID_COUNT, OrdinaryUser, ordinary_user
 from tests.privileged import debian
@@ -255,10 +256,9 @@ def test_devices_of_the_host_are_lent(user: OrdinaryUser) -> None:
     assert Path("/dev/full").stat().st_mode & 0o777 == 0o666
 
 
-@pytest.mark.needs("crun", "runc")
-@pytest.mark.parametrize("runtime", ["crun", "runc"])
+@pytest.mark.parametrize("runtime", oci_runtimes.EACH)
 def test_an_oci_runtime_starts_the_container(user: OrdinaryUser, runtime: str) -> None:
-    by = ("--runtime", runtime)
+    by = ("--runtime", str(shutil.which(runtime)))  # it may not be in the user's PATH
     script = "id -u; touch /made; touch /sys/kernel/x; head -c 1 /dev/mine | od -An -tx1; exit 3"
     done = user.call(
         "run", "--name", "r-box", *by, "--device", "/dev/zero:/dev/mine", "-v", "r-data:/d",
@@ -269,6 +269,10 @@ def test_an_oci_runtime_starts_the_container(user: OrdinaryUser, runtime: str) -
     user.must("commit", "r-box", "r-image")
     assert user.must("run", "--rm", "r-image", "stat", "-c", "%u %g", "/made").out == "0 0\n"
     assert user.must("run", "--rm", *by, "--network", "none", "box", "ls", "/sys/class/net").out
+    look = user.argv("run", "--rm", "-ti", *by, "box", "sh", "-c", "tty; stty size; exit 5")
+    with Terminal(look, user.environment, rows=31, columns=97) as terminal:
+        terminal.expect(r"/dev/(pts/0|console)\n31 97\n")
+        assert terminal.wait() == 5
     assert "kmsg" in user.must("run", "--rm", *by, "--privileged", "box", "ls", "/dev").lines
     user.must("run", "-d", "--name", "r-long", *by, "box", "sleep", "60")
     assert user.must("exec", "r-long", "hostname").out == user.must("ps", "-lq").out

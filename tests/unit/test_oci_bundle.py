@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlayers import _core, capabilities, oci_bundle, oci_runtime, runtime_keeper
+from fastlayers.cgroup import Hierarchies
 from fastlayers.confinement import MASKED_PATHS, READ_ONLY_PATHS, confine
 from fastlayers.container_options import ContainerOptions
 from fastlayers.container_record import ContainerRecord
@@ -80,13 +81,15 @@ def test_a_plain_container(tmp_path: Path) -> None:
     }
     assert config["process"]["args"] == ["true"]
     assert config["process"]["env"] == ["A=b"]
-    assert config["process"]["noNewPrivileges"] is False
+    assert "noNewPrivileges" not in config["process"]
     assert config["root"] == {"path": "rootfs", "readonly": False}
     assert config["hostname"] == ID[:12]
     linux = config["linux"]
     assert [one["type"] for one in linux["namespaces"]] == ["pid", "ipc", "uts", "mount"]
     assert linux["maskedPaths"] == list(MASKED_PATHS)
-    assert linux["readonlyPaths"] == list(READ_ONLY_PATHS)
+    groups = linux["readonlyPaths"][len(READ_ONLY_PATHS) :]
+    assert linux["readonlyPaths"] == [*READ_ONLY_PATHS, *groups]
+    assert groups == list(dict.fromkeys(Hierarchies().version_1.values()))
     assert linux["resources"]["devices"][0] == {"allow": False, "access": "rwm"}
     assert "memory" not in linux["resources"]
     targets = [mount["destination"] for mount in config["mounts"]]
@@ -343,6 +346,12 @@ def test_every_option_has_its_place_or_is_refused(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UnsupportedError, match="--network other is not supported with an OCI"):
         oci_bundle.refuse_what_it_cannot(options)
     object.__setattr__(options, "network", "none")
+    ignored = ContainerOptions(limits=Limits(memory=1 << 26, oom_kill_disable=True))
+    oci_bundle.refuse_what_it_cannot(ignored)
+    for name in ("youki", "/opt/youki"):
+        object.__setattr__(ignored, "runtime", name)
+        with pytest.raises(UnsupportedError, match="--oom-kill-disable is not supported with youk"):
+            oci_bundle.refuse_what_it_cannot(ignored)
     monkeypatch.setattr(oci_bundle, "_OPTIONS", oci_bundle._OPTIONS - {"tmpfs", "hostname"})
     with pytest.raises(UnsupportedError, match="--tmpfs is not supported with an OCI runtime"):
         oci_bundle.refuse_what_it_cannot(options)
@@ -391,6 +400,14 @@ def test_a_user_namespace_has_no_control_groups_and_no_devices(
         ("", ""),
         ("x" * 100_000, "x" * 4000),
         ("\udcff\n", "\ufffd"),
+        ('{"msg":"one\\n two"}\n', "one two"),
+        ('{"level":"ERROR","message":"one","target":"youki"}\n', "one"),
+        (
+            '{"message":"one","err":"ENOENT","path":"/x"}\n{"message":"two"}\n{"message":"three"}',
+            "three (one, err ENOENT, path /x)",
+        ),
+        ('{"level":"warning","msg":"one"}\n{"msg":""}\n{"msg":"two"}\n', "two"),
+        ('{"message":[1]}\n', "[1]"),
     ],
 )
 def test_the_last_error_in_a_log(
@@ -410,6 +427,13 @@ def test_the_last_error_in_a_log(
         ('exec: "/etc": permission denied', NotExecutableError),
         ("exec user process caused: exec format error", NotExecutableError),
         ("mount `/x`: No such file or directory", LaunchError),
+        ("error in executing command: exec process failed with error x: not found", LaunchError),
+        ("exec process failed with error executable 'x' not found in $PATH", CommandNotFoundError),
+        (
+            "exec process failed with error executable 'x' at path '\"/x\"' does not have correct "
+            "permissions",
+            NotExecutableError,
+        ),
         ("", LaunchError),
     ],
 )
