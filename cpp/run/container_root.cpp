@@ -7,6 +7,7 @@
 #include "sys/file.hpp"
 #include "sys/mount_api.hpp"
 #include "sys/mount_point.hpp"
+#include "sys/namespace.hpp"
 
 namespace fastlayers::run {
 
@@ -21,6 +22,7 @@ sys::Fd attach_root(const LaunchSpec& spec) {
 
 void with_root(const LaunchSpec& spec, const std::function<void(int root_fd)>& work) {
   sys::enter_private_mounts();
+  sys::clear_file_mask();  // the thread's own, as the mounts are
   if (spec.directory.empty()) {
     const sys::Fd root = mount::attach_here(spec.root);
     work(root.get());

@@ -206,6 +206,18 @@ def test_user_environment_and_place(box: CommandLine, runtime: str) -> None:
     assert done.lines[1:] == ["ü b /home/maria", "/home/maria/new", "there", "0022"]
 
 
+def test_the_callers_file_mask_is_not_the_containers(
+    box: CommandLine, runtime: str, tmp_path: Path
+) -> None:
+    words = box.argv(
+        "run", "--rm", "--runtime", runtime, "-u", "maria", "--read-only", "-w", "/new/place",
+        "-v", f"{tmp_path}:/a/b", "box", "sh", "-c", "pwd; stat -c '%a %u' /new /new/place /a",
+    )  # fmt: skip
+    done = subprocess.run(["sh", "-c", 'umask 077; exec "$@"', "sh", *words], env=box.environment,
+                          capture_output=True, text=True, timeout=SECONDS, check=False)  # fmt: skip
+    assert (done.stdout, done.stderr) == ("/new/place\n755 0\n755 0\n755 0\n", "")
+
+
 def test_a_tmpfs_has_its_mode(box: CommandLine, runtime: str) -> None:
     run = ("run", "--rm", "--runtime", runtime, "--tmpfs", "/t:mode=1750", "-w", "/t", "box")
     assert box.must(*run, "sh", "-c", "pwd; stat -c %a /t").lines == ["/t", "1750"]
