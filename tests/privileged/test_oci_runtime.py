@@ -571,6 +571,25 @@ def test_a_runtime_that_takes_for_ever(box: CommandLine, tmp_path: Path, number:
     assert_clean(box)
 
 
+@pytest.mark.needs("crun")
+def test_a_runtime_with_the_ways_of_youki(box: CommandLine, tmp_path: Path) -> None:
+    """It makes no working directory, takes "false" for true and has its own words in its log."""
+    mine = script(
+        tmp_path / "mine",
+        'case " $* " in *" create "*)\n'
+        "  test -d ../merged/new/place || grep -q /proc/absent config.json || exit 9\n"
+        "  ! grep -q noNewPrivileges config.json || exit 10\n"
+        "esac\n"
+        'crun "$@"; code=$?\n'
+        'sed -i \'s/"msg"/"message"/\' runtime.log 2> /dev/null; exit $code',
+    )
+    run = ("run", "--rm", "--runtime", mine, "-w")
+    assert box.must(*run, "/new/place", "box", "pwd").out == "/new/place\n"
+    failed = box.fails(125, *run, "/proc/absent", "box", "pwd").err
+    assert f"runtime '{mine}': chdir `/proc/absent`: " in failed
+    assert_clean(box)
+
+
 def test_a_runtime_that_talks_nonsense(box: CommandLine, tmp_path: Path) -> None:
     for text in ("exit 0", "echo loud; echo louder >&2; exit 3", "echo x > pid"):
         mine = script(tmp_path / "mine", text)
