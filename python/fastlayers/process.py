@@ -6,7 +6,8 @@ import os
 
 from fastlayers.host import host_error, read_file
 
-_CGROUPS = "/sys/fs/cgroup"
+CGROUPS = "/sys/fs/cgroup"
+_ID_LENGTH = 64
 # Of version 1, all in which cgroup.py makes groups.
 _HIERARCHIES = (
     "freezer", "memory", "cpu", "cpu,cpuacct", "pids", "cpuset", "blkio", "devices",
@@ -43,22 +44,23 @@ def stat_fields(pid: int) -> list[bytes]:
 
 def processes_of(first: int) -> list[int]:
     """The processes of the container whose first process this is, parents before children: all that
-    are in its PID namespace, where it has one of its own, and all that descend from those.
+    are in its PID namespace, or where it has none of its own in its control group, and all that
+    descend from those.
 
     The first process of a namespace adopts every orphan in it, but what was executed in it later
     has its parent outside.
     """
     children: dict[int, list[int]] = {}
     found = [first]
-    namespace = _pid_namespace(first)
-    if namespace == _pid_namespace(os.getpid()):
-        namespace = ""
+    place, place_of = _pid_namespace(first), _pid_namespace
+    if place == _pid_namespace(os.getpid()):
+        place, place_of = _container_group(first), _container_group
     for name in os.listdir("/proc"):
         if name.isdigit():
             pid, parent = int(name), stat_field(int(name), 1)
             if parent:  # empty: it ended while we looked
                 children.setdefault(int(parent), []).append(pid)
-                if namespace and pid != first and _pid_namespace(pid) == namespace:
+                if place and pid != first and place_of(pid) == place:
                     found.append(pid)
     known = set(found)
     for pid in found:
@@ -76,6 +78,15 @@ def _pid_namespace(pid: int) -> str:
         return ""
 
 
+def _container_group(pid: int) -> str:
+    """The name of the control group of a container's that a process is in; "" for none."""
+    for line in (read_file(f"/proc/{pid}/cgroup") or b"").splitlines():
+        parent, _, name = line.rpartition(b"/")
+        if parent.endswith(b"/fastlayers") and len(name) == _ID_LENGTH:
+            return name.decode("ascii", "replace")
+    return ""
+
+
 def own_group(membership: str = "/proc/self/cgroup") -> str:
     """The group of version 2 that this process is in, from the root: "/user.slice"; cgroups(7)."""
     with open(membership, encoding="utf-8", errors="surrogateescape") as table:
@@ -87,7 +98,7 @@ def own_group(membership: str = "/proc/self/cgroup") -> str:
 
 def has_only_version_2() -> bool:
     """Whether this host has control groups of version 2 alone: then containers see theirs only."""
-    return os.path.exists(os.path.join(_CGROUPS, "cgroup.controllers"))
+    return os.path.exists(os.path.join(CGROUPS, "cgroup.controllers"))
 
 
 def is_in_unit(membership: str = "/proc/self/cgroup") -> bool:
@@ -119,12 +130,12 @@ def groups_around(root: str, own: str) -> tuple[list[str], list[str]]:
 
 def may_have_cgroups() -> bool:
     """Whether containers may have control groups here at all: quicker to know than where."""
-    places = [f"{_CGROUPS}/{name}" for name in _HIERARCHIES]
+    places = [f"{CGROUPS}/{name}" for name in _HIERARCHIES]
     try:
         own = own_group()
     except OSError:
         own = "/"
-    for root in (_CGROUPS, f"{_CGROUPS}/unified"):
+    for root in (CGROUPS, f"{CGROUPS}/unified"):
         around, services = groups_around(root, own)
         places += around + services
     return any(os.path.isdir(os.path.join(place, "fastlayers")) for place in places)
