@@ -70,7 +70,7 @@ struct LaunchSpec : ProcessSpec {
   std::string hostname;
   std::string domainname;
   Network network = Network::host;
-  int network_fd = -1;  // with `host`: a network namespace to be joined, or a pidfd of who is in it
+  int network_fd = -1;  // with `host`: a network namespace to be joined instead
   Ipc ipc = Ipc::own;
   bool host_pid = false;  // it sees the host's processes
   bool host_uts = false;  // and has the host's name

@@ -73,6 +73,22 @@ void show_one_version_of_cgroups() {
   }
 }
 
+// What a runtime is to join, where it finds it whatever else is hidden from it.
+void show_groups_and_network(int bundle_fd, const LaunchSpec& spec) {
+  if (spec.network_fd >= 0) {
+    sys::open_at(bundle_fd, "network", O_WRONLY | O_CREAT | O_EXCL, 0600);
+    const sys::Fd network = sys::clone_mount_at(spec.network_fd, "", false);
+    sys::attach_mount_at(network.get(), bundle_fd, "network");
+  }
+  if (!spec.cgroups.empty()) sys::make_directory_at(bundle_fd, "cgroups", 0700);
+  for (std::size_t i = 0; i < spec.cgroups.size(); ++i) {
+    const std::string path = "cgroups/" + std::to_string(i);
+    const sys::Fd group = sys::open(spec.cgroups[i], O_PATH | O_DIRECTORY);
+    sys::make_directory_at(bundle_fd, path, 0700);
+    sys::attach_mount_at(sys::clone_mount_at(group.get(), "", false).get(), bundle_fd, path);
+  }
+}
+
 void build(Nest& nest) {
   const LaunchSpec& spec = *nest.spec;
   sys::keep_mounts_private();
@@ -97,6 +113,7 @@ void build(Nest& nest) {
     sys::make_directory_at(fd, path, 0700);
     sys::attach_mount_at(image.get(), fd, path);
   }
+  show_groups_and_network(fd, spec);
   if (spec.tty) {
     for (sys::Fd& end : nest.streams.child) {
       end = sys::duplicate_above_stdio(open_null(mounts).get());
@@ -107,7 +124,7 @@ void build(Nest& nest) {
   }
   show_one_version_of_cgroups();
   sys::change_directory(bundle);
-  mount_new("proc", "/proc");
+  if (!spec.host_pid) mount_new("proc", "/proc");
 }
 
 Failure become_keeper(const Nest& nest) {
@@ -117,9 +134,12 @@ Failure become_keeper(const Nest& nest) {
   if (alone.error != 0) return alone;
   int error = 0;
   int fds[2] = {nest.report.get(), nest.report.get()};
-  if (nest.self && (error = child::die_with_parent(nest.self.get())) != 0) {
-    return {Step::parent, error};
+  if (nest.spec->host_pid) {
+    error = child::adopt_orphans();  // killed with us, it could not end the container any more
+  } else if (nest.self) {
+    error = child::die_with_parent(nest.self.get());
   }
+  if (error != 0) return {Step::parent, error};
   if ((error = child::gather(fds, kReport)) != 0) return {Step::descriptors, error};
   child::unblock_signals();
   return {Step::execute,
@@ -192,8 +212,9 @@ Newborn hatch(const LaunchSpec& spec, const RuntimeSpec& runtime,
   sys::Child keeper;
   {
     const sys::BlockedSignals blocked;
-    keeper = sys::spawn_isolated(child_main, &nest,
-                                 {.uts = !spec.host_uts, .ipc = spec.ipc != Ipc::host});
+    keeper = sys::spawn_isolated(
+        child_main, &nest,
+        {.pid = !spec.host_pid, .uts = !spec.host_uts, .ipc = spec.ipc != Ipc::host});
   }
   if (nest.failure || nest.step.error != 0) {
     sys::reap(keeper.pidfd);

@@ -4,7 +4,8 @@
 // own. In these the container's root, its images and the bundle, a new tmpfs, are mounted, and the
 // runtime makes the container's namespaces below them. So whoever is killed, be it the runtime, the
 // keeper or we, the kernel ends what they have started, and takes away the mounts and the runtime's
-// state, which lies in the bundle.
+// state, which lies in the bundle. Of a container with the host's processes the keeper is one of
+// them, too: it adopts what the container orphans, and ends the first process when we have ended.
 #pragma once
 
 #include <functional>
@@ -22,8 +23,9 @@ struct RuntimeSpec {
   // container's standard streams as its own (the null device if there is to be a terminal) and
   // `report_fd` as descriptor 3. Its exit code is the container's.
   std::vector<std::string> keeper;
-  // config.json; an image n of the spec is mounted on images/<n> of the bundle, and if the spec
-  // says `init`, the file "init" is the porter.
+  // config.json; in the bundle an image n of the spec is mounted on images/<n>, the control group n
+  // on cgroups/<n> and the network on the file "network"; if the spec says `init`, the file "init"
+  // is the porter.
   std::string config;
   unsigned uid = 0;  // who owns the streams
   int report_fd = -1;

@@ -69,6 +69,8 @@ int die_with_parent(int parent) noexcept {
   return watch.revents != 0 ? ESRCH : 0;
 }
 
+int adopt_orphans() noexcept { return result_of(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)); }
+
 int close_from(int first) noexcept {
   return result_of(::syscall(SYS_close_range, first, UINT_MAX, 0));
 }

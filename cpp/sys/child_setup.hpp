@@ -20,6 +20,7 @@ int take_terminal() noexcept;                     // descriptor 0 becomes the co
 // SIGKILL when the thread that cloned us ends; ESRCH if it has ended already. `parent` is from
 // open_pidfd_of_caller(). A change of identity undoes it, so it comes after become().
 int die_with_parent(int parent) noexcept;
+int adopt_orphans() noexcept;  // what those that descend from us leave; stays so at execve(2)
 int close_from(int first) noexcept;
 // Gives descriptors the numbers from `first` on; closes all behind. They stay open at execve(2),
 // but for the last.

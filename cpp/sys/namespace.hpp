@@ -21,7 +21,6 @@ void join_namespaces(const Fd& leader);
 // A network namespace with nothing in it, for as long as it is held open. As in Docker's, every
 // user of it may listen at ports below 1024.
 Fd new_network();
-// Of a namespace, or of the process behind a pidfd.
 void join_network(const Fd& network);
 void raise_loopback();  // brings "lo" of this process's network namespace up
 void set_hostname(const std::string& name);

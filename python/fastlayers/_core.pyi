@@ -244,7 +244,7 @@ class LaunchSpec:
     ipc: str  # "private", "none" or "host"
     sysctls: list[tuple[str, str]]
     network: str  # "host" or "none"
-    network_fd: int  # with "host": a network namespace to be joined, or a pidfd; -1 for none
+    network_fd: int  # with "host": a network namespace to be joined instead; -1 for none
     tty: bool
     interactive: bool
     privileged: bool  # all the host's devices; /sys can be written

@@ -83,7 +83,18 @@ def _own_volume(mount: Mount, number: int, folder: _Folder) -> tuple[str, str, b
 def _config(
     container: Container, folder: _Folder, binds: Sequence[tuple[str, str, bool, bool]] = ()
 ) -> bytes:
-    refuse_what_it_cannot(container.options)
+    options = container.options
+    refuse_what_it_cannot(options)
+    if options.network not in ("host", "none"):
+        raise UnsupportedError(
+            f"container {container.name} has --network {options.network}, which would have to stay "
+            "for its bundle: run it with --runtime, or make it with --network host or none"
+        )
+    if options.limits and not _core.in_initial_user_namespace():
+        raise UnsupportedError(
+            f"container {container.name} has limits, and without root there are control groups for "
+            "what fastlayers starts alone: run it with --runtime, or make it without"
+        )
     store = container.store
     with store.gc_lock(exclusive=False):
         store.prepare_chain(container.diff_ids, container.manifest_digest)

@@ -8,7 +8,8 @@ import os
 from fastlayers.container_options import PEER
 from fastlayers.container_state import RUNNING
 from fastlayers.errors import ConflictError, InvalidError, NotFoundError
-from fastlayers.process import open_process
+from fastlayers.host import host_error
+from fastlayers.process import start_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ContainerNetwork:
 
     @property
     def fd(self) -> int:
-        """A descriptor of the network namespace, or of a process in it."""
+        """A descriptor of the network namespace; -1: it is this process's own."""
         return self._peer_fd if self._pasta is None else self._pasta.network_fd
 
     def close(self) -> None:
@@ -90,13 +91,24 @@ def check_network(store: Store, options: Json) -> None:
 
 
 def _open_peer(container: ContainerRecord) -> int:
-    """A pidfd of the first process of the container whose network is to be joined."""
+    """The network namespace of the container whose network is to be joined; -1 if this process is
+    in it, which might not be allowed to join it."""
     peer = peer_of(container.store, container.options.network)
     state = peer.state_file.read()
     if state.status == RUNNING:
-        leader = open_process(state.pid, state.pid_start)
-        if leader >= 0:
-            return leader
+        try:
+            network = os.open(f"/proc/{state.pid}/ns/net", os.O_RDONLY)
+        except FileNotFoundError:
+            network = -1
+        except OSError as error:
+            raise host_error(f"cannot join the network of container {peer.name}", error) from None
+        if network >= 0:
+            if start_time(state.pid) == state.pid_start:  # so it was of no later process
+                if not os.path.samestat(os.fstat(network), os.stat("/proc/self/ns/net")):
+                    return network
+                os.close(network)
+                return -1
+            os.close(network)
     raise ConflictError(
         "cannot join network namespace of a non running container: "
         f"container {peer.name} is {state.status}"

@@ -225,7 +225,8 @@ def _leave_cgroups(container: Container) -> bool:
 def _make_cgroups(container: Container) -> list[str]:
     """Makes the control groups that the container's processes are to join."""
     options = container.options
-    is_ours = not options.runtime  # a runtime makes its own
+    # A runtime makes its own where that takes nothing but to be root.
+    is_ours = not (options.runtime and _core.in_initial_user_namespace())
     limits, devices = is_ours and options.limits, is_ours and may_make_devices(options)
     alone = options.pid == "host" or (is_ours and is_apart())
     if not (limits or devices or alone):

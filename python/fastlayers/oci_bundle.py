@@ -16,7 +16,7 @@ from fastlayers.kernel_option import (
     parse_ulimit,
 )
 from fastlayers.oci import fields, seccomp
-from fastlayers.process import has_only_version_2
+from fastlayers.process import CGROUPS, has_only_version_2
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ _OPTIONS = frozenset(
         "add_hosts", "annotations", "auto_remove", "cap_add", "cap_drop", "command", "detached",
         "devices", "dns", "dns_options", "dns_search", "domainname", "entrypoint", "env", "expose",
         "group_add", "hostname", "init", "interactive", "ipc", "labels", "limits", "mounts", "name",
-        "network", "no_healthcheck", "oom_score_adj", "privileged", "publish", "publish_all",
-        "read_only", "runtime", "security_opt", "shm_size", "stop_signal", "stop_timeout",
-        "sysctls", "tmpfs", "tty", "ulimits", "user", "uts", "volumes", "workdir",
+        "network", "no_healthcheck", "oom_score_adj", "pid", "privileged", "publish",
+        "publish_all", "read_only", "runtime", "security_opt", "shm_size", "stop_signal",
+        "stop_timeout", "sysctls", "tmpfs", "tty", "ulimits", "user", "uts", "volumes", "workdir",
     )
 )  # fmt: skip
 _PERIOD_US = 100_000
@@ -73,11 +73,6 @@ class Account:
 
 def refuse_what_it_cannot(options: ContainerOptions) -> None:
     """UnsupportedError for an option that has no place in a bundle."""
-    if options.network not in ("host", "none"):
-        raise UnsupportedError(
-            f"--network {options.network} is not supported with an OCI runtime: there are host "
-            "and none"
-        )
     if options.limits.oom_kill_disable and os.path.basename(options.runtime) == "youki":
         raise UnsupportedError("--oom-kill-disable is not supported with youki, which ignores it")
     for name in options.__slots__:
@@ -101,8 +96,8 @@ def bundle_config(
     folder: str,
 ) -> Json:
     """The config of a container that this engine would start by `spec`. `root` is where its root
-    will be, `folder` the bundle's, which has `images/N` for what it mounts of images, and `init`
-    for the first process, if there is to be one."""
+    will be, `folder` the bundle's, which has `images/N` for what it mounts of images, `network` for
+    the network it joins, and `init` for the first process, if there is to be one."""
     options = container.options
     of_container, no_new_privileges, profile = confinement.asked(options)
     names = capabilities.names_of(of_container & _available())
@@ -111,17 +106,20 @@ def bundle_config(
     own = names if account.uid == 0 else []
     hidden = confinement.hides_system(options)
     has_own = {
-        "pid": True,
+        "pid": options.pid != "host",
         "ipc": options.ipc != "host",
         "uts": options.uts != "host",
         "mount": True,
-        "network": spec.network == "none",
+        "network": spec.network == "none" or spec.network_fd >= 0,
         "cgroup": has_only_version_2(),
     }
     given = list(_given_devices(options.devices))
+    namespaces: dict[str, Json] = {name: {"type": name} for name, own in has_own.items() if own}
+    if spec.network_fd >= 0:
+        namespaces["network"]["path"] = f"{folder}/network"
     linux: Json = {
-        **_control_group(container, given),
-        "namespaces": [{"type": name} for name, is_own in has_own.items() if is_own],
+        **_control_group(container, spec.cgroups, given),
+        "namespaces": list(namespaces.values()),
         "maskedPaths": list(confinement.MASKED_PATHS) if hidden else [],
         "readonlyPaths": [
             *(confinement.READ_ONLY_PATHS if hidden else ()),
@@ -162,7 +160,7 @@ def bundle_config(
         **({"domainname": options.domainname} if options.domainname else {}),
         **({"annotations": dict(options.annotations)} if options.annotations else {}),
         "mounts": [
-            *_system_mounts(options, spec.shm_bytes),
+            *_system_mounts(options, spec.shm_bytes, has_own["network"]),
             *([_bind(f"{folder}/init", _INIT, True, False)] if options.init else []),
             *_mounts(container, spec, f"{folder}/images"),
         ],
@@ -210,7 +208,7 @@ def _mount(target: str, kind: str, source: str, *options: str) -> Json:
     return {"destination": target, "type": kind, "source": source, "options": list(options)}
 
 
-def _system_mounts(options: ContainerOptions, shm_bytes: int) -> list[Json]:
+def _system_mounts(options: ContainerOptions, shm_bytes: int, has_own_network: bool) -> list[Json]:
     access = "rw" if options.privileged else "ro"
     shm = {
         "private": [_mount("/dev/shm", "tmpfs", "shm", *_BARE, "mode=1777", f"size={shm_bytes}")],
@@ -218,22 +216,29 @@ def _system_mounts(options: ContainerOptions, shm_bytes: int) -> list[Json]:
         "none": [],
     }
     return [
-        _mount("/proc", "proc", "proc", *_BARE),
+        _mount_of_proc(options.pid),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666",
                "mode=0620", *([] if _core.has_single_id() else ["gid=5"])),
-        *_mounts_of_sys(options.network, access),
+        *_mounts_of_sys(has_own_network, access),
         _mount("/dev/mqueue", "mqueue", "mqueue", *_BARE),
         *shm[options.ipc],
     ]  # fmt: skip
 
 
-def _mounts_of_sys(network: str, access: str) -> list[Json]:
+def _mount_of_proc(pid: str) -> Json:
+    """A user namespace has none of the host's processes to show, but may show what is shown."""
+    if pid == "host" and not _core.in_initial_user_namespace():
+        return _mount("/proc", "bind", "/proc", "rbind", "rprivate", *_BARE)
+    return _mount("/proc", "proc", "proc", *_BARE)
+
+
+def _mounts_of_sys(has_own_network: bool, access: str) -> list[Json]:
     """A user namespace has no control groups to show, and shows no network but its own."""
     own = _mount("/sys", "sysfs", "sysfs", *_BARE, access)
     if _core.in_initial_user_namespace():
         return [own, _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_BARE, access)]
-    if network == "none":
+    if has_own_network:
         return [own]
     below = ["rro"] if access == "ro" else []
     return [_mount("/sys", "bind", "/sys", "rbind", "rprivate", *_BARE, access, *below)]
@@ -317,16 +322,17 @@ def _rlimits(texts: Sequence[str]) -> Iterator[Json]:
         }
 
 
-def _control_group(container: ContainerRecord, given: Sequence[Json]) -> Json:
-    """Where it is and what it limits; in a user namespace there is none."""
+def _control_group(
+    container: ContainerRecord, groups: Sequence[str], given: Sequence[Json]
+) -> Json:
+    """Where it is and what it limits. In a user namespace a runtime makes none: there are `groups`,
+    that limit already."""
     limits, privileged = container.options.limits, container.options.privileged
     if _core.in_initial_user_namespace():
         resources = _resources(limits, privileged, given)
         return {"cgroupsPath": f"/fastlayers/{container.id}", "resources": resources}
-    if limits:
-        raise UnsupportedError(
-            "limits are not supported with an OCI runtime without root: leave out --runtime"
-        )
+    if groups and has_only_version_2():  # it is in one before it is in a namespace of them
+        return {"cgroupsPath": groups[0].removeprefix(CGROUPS)}
     return {}
 
 

@@ -27,6 +27,7 @@ from fastlayers.oci_bundle import (
     config_text,
     refuse_what_it_cannot,
 )
+from fastlayers.process import has_only_version_2
 
 __all__ = ["find_runtime", "launch_with_runtime", "refuse_what_it_cannot"]
 
@@ -69,7 +70,11 @@ def launch_with_runtime(
         root=os.path.join(container.directory, "merged"),
         folder=os.path.join(container.directory, "bundle"),
     )
-    keeper = [sys.executable, "-I", "-S", _KEEPER, program, container.id]
+    python = [sys.executable, "-I", "-S", _KEEPER]
+    if spec.cgroups and not has_only_version_2():
+        # Before it is the container's user: of version 1, groups are joined by one's own processes.
+        config["hooks"] = {"createRuntime": [{"path": python[0], "args": [*python, "join"]}]}
+    keeper = [*python, program, container.id]
     ours, theirs = _socket_pair()
     failure: list[LaunchError] = []
 
@@ -81,7 +86,7 @@ def launch_with_runtime(
         if descriptors:
             pidfd, terminal = (*descriptors, -1)[:2]
             pid = _pid_of(pidfd)
-            ours.close()  # the keeper waits for that
+            ours.send(b"\0")  # the keeper waits for that, and from then on for our end
             return pid, pidfd, terminal
         failure.append(_failure(name, message))
         return None

@@ -2,18 +2,26 @@
 
     python -I -S runtime_keeper.py RUNTIME ID COLUMNSxLINES
 
-It is the first process of a PID namespace, in the folder of the bundle, with the container's
-standard streams as its own. The runtime makes and starts the container; its first process then is
-a child of ours, whose exit code is ours as well. What became of the start goes to descriptor 3: a
-JSON object and, if the container runs, a pidfd of its first process and its terminal, if it has
-one (no size: it is to have none).
+It is the first process of a PID namespace (or, where the container has the host's processes, their
+adopter), in the folder of the bundle, with the container's standard streams as its own. The runtime
+makes and starts the container; its first process then is a child of ours, whose exit code is ours
+as well. What became of the start goes to descriptor 3: a JSON object and, if the container runs, a
+pidfd of its first process and its terminal, if it has one (no size: it is to have none). The other
+side then says that it has looked; if it ends before we do, so does the container.
+
+    python -I -S runtime_keeper.py join
+
+is what the runtime calls while it makes the container ("createRuntime" of the runtime-spec): brings
+the first process into the control groups that are mounted in the bundle.
 """
 
 from __future__ import annotations
 
+import _thread
 import fcntl
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -23,8 +31,8 @@ import termios
 _REPORT = 3
 _CONSOLE = "console"
 # As an absolute path, from whatever folder a runtime connects, that fits into the 107 bytes of a
-# socket's: we are the first process of the namespace that /proc shows.
-_FROM_ANYWHERE = "/proc/1/cwd/" + _CONSOLE
+# socket's.
+_FROM_ANYWHERE = f"/proc/{os.getpid()}/cwd/{_CONSOLE}"
 _SIGNAL_BASE = 128
 _LONGEST_ERROR = 4000  # letters: it goes into one message
 _LARGEST_LOG_BYTES = 1 << 16
@@ -44,16 +52,49 @@ def main(runtime: str, container_id: str, size: str) -> int:
         report.sendall(json.dumps({"error": str(error)}).encode())
         return 1
     init = _pid()
-    socket.send_fds(report, [b"{}"], descriptors)
-    for descriptor in descriptors:
+    try:
+        socket.send_fds(report, [b"{}"], descriptors)
+    except OSError:  # there is nobody any more who would own it
+        _end(descriptors[0])
+    for descriptor in descriptors[1:]:
         os.close(descriptor)
-    with report:
-        report.recv(1)  # ends when the other side has looked whom it got: nobody is reaped before
+    report.recv(1)  # the other side has looked whom it got: nobody is reaped before
+    if os.getpid() == 1:  # the kernel ends all if we end, and us with who has started us
+        report.close()
+    else:
+        _thread.start_new_thread(_end_with, (report, descriptors[0]))
     while True:
         pid, status = os.waitpid(-1, 0)  # orphans of the runtime's as well
         if pid == init:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else _SIGNAL_BASE - code
+
+
+def _end_with(starter: socket.socket, init: int) -> None:
+    """Ends the container when its starter is gone."""
+    starter.recv(1)
+    _end(init)
+
+
+def _end(init: int) -> None:
+    try:
+        signal.pidfd_send_signal(init, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def join(state: str) -> int:
+    """Brings the container's process into its groups; `state` is what a hook is told of it."""
+    try:
+        about = json.loads(state)
+        folder = os.path.join(about["bundle"], "cgroups")
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name, "cgroup.procs"), "w", encoding="ascii") as file:
+                file.write(str(about["pid"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def _start(runtime: str, container_id: str, size: str) -> list[int]:
@@ -75,7 +116,11 @@ def _start(runtime: str, container_id: str, size: str) -> list[int]:
                 descriptors[-1], termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0)
             )
     null = os.open(os.devnull, os.O_RDWR)
-    _run([*words, "start", container_id], streams=null)
+    try:
+        _run([*words, "start", container_id], streams=null)
+    except Refused:
+        _end(descriptors[0])
+        raise
     for stream in (0, 1, 2):  # only the container is to hold them
         os.dup2(null, stream)
     os.close(null)
@@ -142,7 +187,8 @@ def _pid() -> int:
 
 if __name__ == "__main__":
     try:
-        code = main(sys.argv[1], sys.argv[2], sys.argv[3])
+        is_hook = sys.argv[1:] == ["join"]
+        code = join(sys.stdin.read()) if is_hook else main(*sys.argv[1:])
     except BaseException:
         code = 1
     os._exit(code)

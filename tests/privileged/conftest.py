@@ -31,6 +31,14 @@ def fresh(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path / "store")
 
 
+@pytest.fixture(
+    params=["", *(pytest.param(name, marks=pytest.mark.needs(name)) for name in ("crun", "runc"))]
+)
+def by(request: pytest.FixtureRequest) -> list[str]:
+    """Who starts containers: this engine, or a runtime."""
+    return ["--runtime", request.param] if request.param else []
+
+
 @pytest.fixture(scope="session")
 def box_tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small root filesystem as a file."""

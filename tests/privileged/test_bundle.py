@@ -108,6 +108,18 @@ def test_a_container_as_a_bundle(shell: CommandLine, runtime: str, tmp_path: Pat
     assert store_mounts(shell.root) == []
 
 
+def test_a_bundle_among_the_host_s_processes(
+    shell: CommandLine, runtime: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bundle"
+    look = ("sh", "-c", "readlink /proc/self/ns/pid; exit 3")
+    shell.must("create", "--name", "shares", "--pid", "host", "box", *look)
+    shell.must("bundle", "shares", str(folder))
+    assert run_bundle(runtime, folder) == (3, os.readlink("/proc/self/ns/pid") + "\n")
+    shell.must("umount", f"{folder}/rootfs")
+    shell.must("rm", "shares")
+
+
 def test_a_bundle_from_python(shell: CommandLine, tmp_path: Path) -> None:
     store = Store(str(shell.root), backend=engine_name(shell.backend))
     shell.must("create", "--name", "python", "box", "true")
@@ -130,10 +142,14 @@ def test_what_makes_no_bundle_leaves_none(shell: CommandLine, tmp_path: Path) ->
     shell.must("create", "--name", "nobody", "-u", "nobody", "box", "true")
     assert "nobody" in shell.fails(1, "bundle", "nobody", str(folder)).err
     assert not folder.exists()
+    shell.must("create", "--name", "net", "-p", "80", "box", "true")
+    wrong = shell.fails(1, "bundle", "net", str(folder))
+    assert "has --network pasta, which would have to stay for its bundle" in wrong.err
+    assert not folder.exists()
     folder.mkdir()
     shell.fails(1, "bundle", "nobody", str(folder))
     assert list(folder.iterdir()) == []
     shell.must("run", "-d", "--name", "runs", "box", "sleep", "1000")
     assert "already running" in shell.fails(1, "bundle", "runs", str(folder)).err
-    shell.must("rm", "-f", "images", "nobody", "runs")
+    shell.must("rm", "-f", "images", "net", "nobody", "runs")
     assert store_mounts(shell.root) == []

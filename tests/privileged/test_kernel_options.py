@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,22 +117,86 @@ def test_ipc_of_the_host_and_none(shell: CommandLine) -> None:
     assert done.lines[0] != own and len(done.lines) == 1
 
 
-def test_among_the_host_s_processes_none_is_left_behind(shell: CommandLine) -> None:
+def test_among_the_host_s_processes_none_is_left_behind(shell: CommandLine, by: list[str]) -> None:
     script = "echo $$; readlink /proc/self/ns/pid; sleep 4321 & setsid sleep 4321 & exit 6"
-    done = shell.call("run", "--rm", "--pid", "host", "box", "sh", "-c", script)
+    done = shell.call("run", "--rm", *by, "--pid", "host", "box", "sh", "-c", script)
     assert done.code == 6 and int(done.lines[0]) > 1
     assert done.lines[1] == os.readlink("/proc/self/ns/pid")
     assert not _sleepers("4321")
-    shell.must(
-        "run", "-d", "--name", "p-box", "--pid", "host", "box", "sh", "-c", script[:-6] + "wait"
-    )
-    deadline = time.monotonic() + 10
-    while len(_sleepers("4321")) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    run = ("run", "-d", "--name", "p-box", *by, "--pid", "host", "box", "sh", "-c")
+    shell.must(*run, script[:-6] + "wait")
+    _until(lambda: len(_sleepers("4321")) == 2)
     assert shell.must("exec", "p-box", "readlink", "/proc/self/ns/pid").lines == done.lines[1:]
     shell.must("rm", "-f", "p-box")
     assert not _sleepers("4321")
+
+
+def test_the_life_of_one_among_the_host_s_processes(shell: CommandLine, by: list[str]) -> None:
+    script = "trap 'exit 3' TERM; (sleep 4322 &); while :; do sleep 0.05; done"
+    shell.must("run", "-d", "--name", "l-box", *by, "--pid", "host", "box", "sh", "-c", script)
+    _until(lambda: _sleepers("4322"))
+    shell.must("exec", "-d", "l-box", "sh", "-c", "exec sleep 4322")
+    _until(lambda: len(_sleepers("4322")) == 2)
+    shown = shell.must("top", "l-box", "-o", "pid,args").lines
+    assert len([line for line in shown if line.split()[1:] == ["sleep", "4322"]]) == 2
+    assert len(shown) < 10  # it is not the host's
+    shell.must("pause", "l-box")
+    assert "(Paused)" in shell.must("ps").out
+    shell.must("unpause", "l-box")
+    shell.must("stop", "l-box")
+    assert shell.must("inspect", "-f", "{{.State.ExitCode}}", "l-box").out == "3\n"
+    assert not _sleepers("4322")
+    shell.must("start", "l-box")
+    shell.must("kill", "l-box")
+    assert shell.must("wait", "l-box").out == "137\n"
+    assert not _sleepers("4322")
+    shell.must("rm", "l-box")
+
+
+def test_who_starts_one_among_the_host_s_processes_is_killed(
+    shell: CommandLine, by: list[str]
+) -> None:
+    """Each that is between the command and its own first process."""
+    for generations in range(2 if by else 1, -1, -1):
+        script = "sleep 4323; true"
+        shell.must("run", "-d", "--name", "k-box", *by, "--pid", "host", "box", "sh", "-c", script)
+        _until(lambda: _sleepers("4323"))
+        pid = shell.must("inspect", "-f", "{{.State.Pid}}", "k-box").out.strip()
+        first = Path("/proc", pid)
+        for _ in range(generations):
+            pid = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+        os.kill(int(pid), signal.SIGKILL)
+        _until(lambda first=first: not first.exists())
+        assert shell.must("wait", "k-box").out == "137\n"
+        # Of its supervisor nobody is left who would end the others: then they end with it.
+        shell.must("rm", "-f", "k-box")
+        assert not _sleepers("4323")
+
+
+@pytest.mark.needs("crun", "runc")
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_a_runtime_that_dies_leaves_nobody_among_the_host_s_processes(
+    shell: CommandLine, runtime: str, tmp_path: Path
+) -> None:
+    """Once it has made the container, whose first process waits to be started."""
+    mine = tmp_path / "mine"
+    mine.write_text(
+        f'#!/bin/sh\ncase " $* " in *" start "*) kill -9 $$;; esac\nexec {runtime} "$@"'
+    )
+    mine.chmod(0o700)
+    run = ("run", "--name", "d-box", "--runtime", str(mine), "--pid", "host")
+    done = shell.fails(125, *run, "box", "sleep", "4324")
+    assert "exit code -9" in done.err
+    _until(lambda: processes_below(shell.root) == [])
+    assert not _sleepers("4324")
+    shell.must("rm", "d-box")
+
+
+def _until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def _sleepers(seconds: str) -> list[str]:

@@ -90,14 +90,18 @@ def pastas() -> set[int]:
 
 def supervisor(box: CommandLine, name: str) -> int:
     """The process that runs a container in the background."""
-    pid = box.must("inspect", "-f", "{{.State.Pid}}", name).out.strip()
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[1])
+    pid = _parent(int(box.must("inspect", "-f", "{{.State.Pid}}", name).out))
+    is_keeper = b"runtime_keeper" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return _parent(pid) if is_keeper else pid
 
 
-def test_a_published_port_leads_into_the_container(box: CommandLine) -> None:
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_published_port_leads_into_the_container(box: CommandLine, by: list[str]) -> None:
     before, port = pastas(), free_port()
-    box.must("run", "-d", "--name", "web", "-p", f"{port}:80", "box", "sh", "-c", _SERVER)
+    box.must("run", "-d", "--name", "web", *by, "-p", f"{port}:80", "box", "sh", "-c", _SERVER)
     try:
         assert until(lambda: echoes(port))
         assert f"80/tcp -> 0.0.0.0:{port}" in box.must("port", "web").lines
@@ -118,9 +122,17 @@ def test_a_published_port_leads_into_the_container(box: CommandLine) -> None:
     assert not echoes(port)
 
 
-def test_who_kills_the_supervisor_leaves_no_pasta(box: CommandLine) -> None:
+def test_the_network_is_the_containers_own(box: CommandLine, by: list[str]) -> None:
+    script = "ls /sys/class/net; cat /proc/sys/net/ipv4/conf/eth0/log_martians"
+    done = box.must("run", "--rm", *by, "--network", "pasta", "--sysctl",
+                    "net.ipv4.conf.default.log_martians=1", "--sysctl",
+                    "net.ipv4.conf.eth0.log_martians=1", "box", "sh", "-c", script)  # fmt: skip
+    assert done.lines == ["eth0", "lo", "1"]
+
+
+def test_who_kills_the_supervisor_leaves_no_pasta(box: CommandLine, by: list[str]) -> None:
     before = pastas()
-    box.must("run", "-d", "--name", "web", "-p", "80", "box", "sleep", "60")
+    box.must("run", "-d", "--name", "web", *by, "-p", "80", "box", "sleep", "60")
     assert pastas() > before
     os.kill(supervisor(box, "web"), signal.SIGKILL)
     assert until(lambda: pastas() <= before)
@@ -128,9 +140,9 @@ def test_who_kills_the_supervisor_leaves_no_pasta(box: CommandLine) -> None:
     box.must("rm", "-f", "web")
 
 
-def test_a_start_that_fails_leaves_no_pasta(box: CommandLine) -> None:
+def test_a_start_that_fails_leaves_no_pasta(box: CommandLine, by: list[str]) -> None:
     before = pastas()
-    box.fails(127, "run", "--rm", "-p", "80", "box", "absent")
+    box.fails(127, "run", "--rm", *by, "-p", "80", "box", "absent")
     assert until(lambda: pastas() <= before)
 
 
@@ -148,12 +160,12 @@ def test_udp_is_forwarded(box: CommandLine) -> None:
         box.must("rm", "-f", "echo")
 
 
-def test_a_container_joins_the_network_of_another(box: CommandLine) -> None:
+def test_a_container_joins_the_network_of_another(box: CommandLine, by: list[str]) -> None:
     box.must("run", "-d", "--name", "web", "--network", "pasta", "box", "sh", "-c", _SERVER)
     box.must("exec", "web", "sh", "-c", "echo 1.2.3.4 known >> /etc/hosts")
     name = box.must("exec", "web", "hostname").out
     script = "hostname; grep -c known /etc/hosts; readlink /proc/self/ns/net"
-    done = box.must("run", "--rm", "--network", "container:web", "box", "sh", "-c", script)
+    done = box.must("run", "--rm", *by, "--network", "container:web", "box", "sh", "-c", script)
     space = box.must("exec", "web", "readlink", "/proc/self/ns/net").out
     assert done.out == f"{name}1\n{space}"
     for words, why in (
@@ -166,8 +178,14 @@ def test_a_container_joins_the_network_of_another(box: CommandLine) -> None:
         failed = box.fails(125, "run", "--rm", "--network", "container:web", *words, "box", "true")
         assert f"conflicting options: {why}" in failed.err
     box.must("stop", "-t", "0", "web")
-    failed = box.fails(125, "run", "--rm", "--network", "container:web", "box", "true")
+    failed = box.fails(125, "run", "--rm", *by, "--network", "container:web", "box", "true")
     assert "of a non running container: container web is exited" in failed.err
+    box.must("rm", "-f", "web")
+    # Also where that is the host's.
+    box.must("run", "-d", "--name", "web", *by, "box", "sleep", "60")
+    look = ("box", "readlink", "/proc/self/ns/net")
+    done = box.must("run", "--rm", *by, "--network", "container:web", *look)
+    assert done.out == os.readlink("/proc/self/ns/net") + "\n"
     box.must("rm", "-f", "web")
 
 
@@ -195,13 +213,20 @@ def open_tun() -> Iterator[None]:
 @pytest.mark.usefixtures("open_tun")
 @pytest.mark.needs("newuidmap", "useradd")
 @pytest.mark.parametrize("with_ids", [True, False])
-def test_an_ordinary_user_publishes_ports(with_ids: bool) -> None:
+def test_an_ordinary_user_publishes_ports(with_ids: bool, by: list[str]) -> None:
     with ordinary_user(with_ids=with_ids) as user:
         user.must("import", "-", "box", stdin=busybox_root.tar())
         before, port = pastas(), free_port()
-        user.must("run", "-d", "--name", "web", "-p", f"{port}:80", "box", "sh", "-c", _SERVER)
+        web = ("run", "-d", "--name", "web", *by, "-p", f"{port}:80")
+        user.must(*web, "box", "sh", "-c", _SERVER)
         assert until(lambda: echoes(port))
-        failed = user.fails(125, "run", "--rm", "-p", "81:80", "box", "true")
+        failed = user.fails(125, "run", "--rm", *by, "-p", "81:80", "box", "true")
         assert "Bind for 0.0.0.0:81 failed: this user may not have ports that low" in failed.err
+        script = "ls /sys/class/net"
+        for network in ("container:web", "container:host"):
+            user.must("run", "-d", "--name", "host", *by, "box", "sleep", "60")
+            done = user.must("run", "--rm", *by, "--network", network, "box", "sh", "-c", script)
+            assert (done.lines == ["eth0", "lo"]) == (network == "container:web")
+            user.must("rm", "-f", "host")
         user.must("rm", "-f", "web")
         assert until(lambda: pastas() <= before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,14 @@ from tests.runtime_spec import violations
 ID = "ab" * 32
 
 
-def config_of(folder: Path, tty: bool = False, uid: int = 7, **asked: Any) -> dict[str, Any]:
+def config_of(
+    folder: Path,
+    tty: bool = False,
+    uid: int = 7,
+    network_fd: int = -1,
+    groups: Sequence[str] = (),
+    **asked: Any,
+) -> dict[str, Any]:
     """The config of a container with these options, as a program reads it."""
     options = ContainerOptions(tty=tty, **asked)
     directory = folder / ID
@@ -45,13 +53,14 @@ def config_of(folder: Path, tty: bool = False, uid: int = 7, **asked: Any) -> di
     spec.argv = list(options.command or ["true"])
     spec.cwd = "/"
     spec.hostname = container.hostname
-    spec.network = options.network
+    spec.network = "none" if options.network == "none" else "host"
+    spec.network_fd, spec.cgroups = network_fd, list(groups)
     spec.tty = tty
     spec.shm_bytes = options.shm_size or spec.shm_bytes
     confine(spec, options)
     plan_mounts(spec, container, container.mounts)
     account = oci_bundle.Account(uid, 8, [8, 9], ["A=b"], [])
-    config = oci_bundle.bundle_config(container, spec, account, root="rootfs", folder="bundle")
+    config = oci_bundle.bundle_config(container, spec, account, root="rootfs", folder="/bundle")
     raw = json.loads(oci_bundle.config_text(config))
     assert isinstance(raw, dict)
     return raw
@@ -342,10 +351,6 @@ def test_every_option_has_its_place_or_is_refused(monkeypatch: pytest.MonkeyPatc
     options = ContainerOptions(tmpfs=["/t"])
     oci_bundle.refuse_what_it_cannot(options)
     assert frozenset(ContainerOptions.__slots__) >= oci_bundle._OPTIONS
-    object.__setattr__(options, "network", "other")
-    with pytest.raises(UnsupportedError, match="--network other is not supported with an OCI"):
-        oci_bundle.refuse_what_it_cannot(options)
-    object.__setattr__(options, "network", "none")
     ignored = ContainerOptions(limits=Limits(memory=1 << 26, oom_kill_disable=True))
     oci_bundle.refuse_what_it_cannot(ignored)
     for name in ("youki", "/opt/youki"):
@@ -386,8 +391,28 @@ def test_a_user_namespace_has_no_control_groups_and_no_devices(
     assert {"cgroupsPath", "resources", "devices"}.isdisjoint(config["linux"])
     mounts = {mount["destination"]: mount for mount in config["mounts"]}
     assert (mounts["/dev/mine"]["source"], mounts["/sys"]["type"]) == ("/dev/zero", "bind")
-    with pytest.raises(UnsupportedError, match="without root"):
-        config_of(tmp_path, limits=Limits(memory=1 << 26))
+    # Whose limits are kept by a group that is there: it is the container's own view of them only
+    # if the runtime puts the container in it.
+    group = "/sys/fs/cgroup/user.slice/fastlayers/abc"
+    for is_alone, path in ((True, group.removeprefix("/sys/fs/cgroup")), (False, None)):
+        monkeypatch.setattr(oci_bundle, "has_only_version_2", lambda is_alone=is_alone: is_alone)
+        linux = config_of(tmp_path, limits=Limits(memory=1 << 26), groups=[group])["linux"]
+        assert "resources" not in linux
+        assert linux.get("cgroupsPath") == path
+
+
+def test_namespaces_that_are_shared_or_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(tmp_path, pid="host", network="container:x", network_fd=9)
+    assert violations(config) == []
+    spaces = {space["type"]: space.get("path") for space in config["linux"]["namespaces"]}
+    assert "pid" not in spaces and spaces["network"] == "/bundle/network"
+    assert mount_at(config, "/proc")["type"] == "proc"
+    monkeypatch.setattr(_core, "in_initial_user_namespace", lambda: False)
+    config = config_of(tmp_path, pid="host", network="container:x", network_fd=9)
+    assert mount_at(config, "/proc")["type"] == "bind"
+    assert mount_at(config, "/sys")["type"] == "sysfs"  # of a network of its own it can be shown
 
 
 @pytest.mark.parametrize(
@@ -417,6 +442,24 @@ def test_the_last_error_in_a_log(
     assert runtime_keeper._last_error() == ""
     (tmp_path / "runtime.log").write_bytes(log.encode("utf-8", "surrogateescape"))
     assert runtime_keeper._last_error() == error
+
+
+def test_a_process_joins_its_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("0", "1"):
+        (tmp_path / "cgroups" / name).mkdir(parents=True)
+    assert runtime_keeper.join(json.dumps({"bundle": str(tmp_path), "pid": 77})) == 0
+    found = [path.read_text() for path in tmp_path.glob("cgroups/*/cgroup.procs")]
+    assert found == ["77", "77"]
+    for wrong in (
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"bundle": 1, "pid": 1}',
+        '{"bundle": "/nosuch", "pid": 1}',
+    ):
+        assert runtime_keeper.join(wrong) == 1
+        assert capsys.readouterr().err.strip(), wrong
 
 
 @pytest.mark.parametrize(
