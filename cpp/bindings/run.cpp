@@ -116,9 +116,13 @@ py::tuple prepare_for_runtime(const PyLaunchSpec& request, bool find) {
 }
 
 void restrict_devices(const std::string& group,
-                      const std::vector<std::tuple<bool, unsigned, int>>& allowed) {
+                      const std::vector<std::tuple<bool, unsigned, int, std::string>>& allowed) {
   std::vector<sys::DeviceRule> rules;
-  for (const auto& [is_block, major, minor] : allowed) rules.push_back({is_block, major, minor});
+  for (const auto& [is_block, major, minor, access] : allowed) {
+    const bool read = access.find('r') != std::string::npos;
+    const bool write = access.find('w') != std::string::npos;
+    rules.push_back({is_block, major, minor, read, write});
+  }
   sys::restrict_devices(group, rules);
 }
 

@@ -23,7 +23,8 @@ constexpr std::int32_t kTypeMask = (1 << kTypeBits) - 1;
 
 // The registers: what bpf_cgroup_dev_ctx says is taken apart into them.
 constexpr unsigned kAnswer = BPF_REG_0, kContext = BPF_REG_1, kType = BPF_REG_2,
-                   kAccess = BPF_REG_3, kMajor = BPF_REG_4, kMinor = BPF_REG_5;
+                   kAccess = BPF_REG_3, kMajor = BPF_REG_4, kMinor = BPF_REG_5,
+                   kTooMuch = BPF_REG_6;
 
 // The casts are to the widths of bpf_insn's bit fields.
 bpf_insn instruction(unsigned code, unsigned to, unsigned from, std::int16_t offset,
@@ -45,11 +46,15 @@ bpf_insn compute(unsigned operation, unsigned to, std::int32_t value) {
   return instruction(BPF_ALU64 | operation | BPF_K, to, 0, 0, value);
 }
 
+bpf_insn copy(unsigned to, unsigned from) {
+  return instruction(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0);
+}
+
 class Program {
  public:
   explicit Program(const std::vector<DeviceRule>& allowed) {
     code_ = {load(kType, offsetof(bpf_cgroup_dev_ctx, access_type)),
-             instruction(BPF_ALU64 | BPF_MOV | BPF_X, kAccess, kType, 0, 0),
+             copy(kAccess, kType),
              compute(BPF_RSH, kAccess, kTypeBits),
              compute(BPF_AND, kType, kTypeMask),
              load(kMajor, offsetof(bpf_cgroup_dev_ctx, major)),
@@ -59,6 +64,13 @@ class Program {
       std::vector<Test> tests = {{kType, rule.is_block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR},
                                  {kMajor, static_cast<std::int32_t>(rule.major)}};
       if (rule.minor >= 0) tests.push_back({kMinor, rule.minor});
+      if (!rule.read || !rule.write) {
+        code_.push_back(copy(kTooMuch, kAccess));
+        code_.push_back(
+            compute(BPF_AND, kTooMuch,
+                    (rule.read ? 0 : BPF_DEVCG_ACC_READ) | (rule.write ? 0 : BPF_DEVCG_ACC_WRITE)));
+        tests.push_back({kTooMuch, 0});
+      }
       allow_if(tests);
     }
     answer(0);

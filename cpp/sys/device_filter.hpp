@@ -1,4 +1,4 @@
-// Which devices the processes of a control group of version 2 may open.
+// Which devices the processes of a control group of version 2 may open, and what for.
 #pragma once
 
 #include <string>
@@ -10,6 +10,8 @@ struct DeviceRule {
   bool is_block = false;
   unsigned major = 0;
   int minor = 0;  // -1: any
+  bool read = true;
+  bool write = true;
 };
 
 // Has the kernel (admin-guide/cgroup-v2.rst, "Device controller") refuse every device to the

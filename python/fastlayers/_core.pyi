@@ -337,9 +337,10 @@ def has_single_id() -> bool: ...  # all on disk belongs to it
 def bounding_set() -> int:
     """The capabilities that this process and its children can have: bit n is capability n."""
 
-def restrict_devices(group: str, allowed: list[tuple[bool, int, int]]) -> None:
+def restrict_devices(group: str, allowed: list[tuple[bool, int, int, str]]) -> None:
     """In a control group of version 2 no devices can be opened but these: whether it is a block
-    device, major and minor number (-1: any). UnsupportedError where the kernel does not do that."""
+    device, major and minor number (-1: any), and for what: "rw". UnsupportedError where the kernel
+    does not do that."""
 
 def launch_with_runtime(
     spec: LaunchSpec,

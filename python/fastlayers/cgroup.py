@@ -168,16 +168,17 @@ def create(container_id: str, limits: Limits) -> list[str]:
     return list(groups)
 
 
-def restrict_devices(container_id: str, allowed: Sequence[tuple[bool, int, int]]) -> str:
+def restrict_devices(container_id: str, allowed: Sequence[tuple[bool, int, int, str]]) -> str:
     """Makes the group in which no devices can be opened but these: whether it is a block device,
-    major and minor number (-1: any). Nodes may be made of any, as with Docker."""
+    major and minor number (-1: any), and for what: of "rwm", where nodes may be made of any device,
+    as with Docker."""
     hierarchies = _with_home()
     root = hierarchies.version_1.get("devices") or hierarchies.home
     if not root:
         raise UnsupportedError(
-            "cannot keep the host's devices from a container with CAP_SYS_ADMIN: there are no "
-            "control groups here (mount -t cgroup2 none /sys/fs/cgroup); with --privileged it is "
-            "given them"
+            "cannot keep the host's devices from the container: there are no control groups here "
+            "(mount -t cgroup2 none /sys/fs/cgroup), which CAP_SYS_ADMIN takes, and a device that "
+            "is not for r and w; with --privileged it is given all"
         )
     group = os.path.join(root, _PARENT, container_id)
     is_new = not os.path.isdir(group)
@@ -189,9 +190,9 @@ def restrict_devices(container_id: str, allowed: Sequence[tuple[bool, int, int]]
             _write(group, "devices.deny", "a")
             for rule in ("c *:* m", "b *:* m"):
                 _write(group, "devices.allow", rule)
-            for is_block, major, minor in allowed:
+            for is_block, major, minor, access in allowed:
                 number = f"{major}:{'*' if minor < 0 else minor}"
-                _write(group, "devices.allow", f"{'b' if is_block else 'c'} {number} rwm")
+                _write(group, "devices.allow", f"{'b' if is_block else 'c'} {number} {access}")
     except BaseException as error:
         if is_new and os.path.isdir(group):
             _remove(group)  # the container may have others, and be running in them

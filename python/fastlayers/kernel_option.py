@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
+from fastlayers import _core
 from fastlayers.errors import HostError, InvalidError, UnsupportedError
 
 TYPE_CHECKING = False
@@ -118,10 +119,21 @@ HARMLESS_DEVICES = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9))
 ALLOWED_DEVICES = (*HARMLESS_DEVICES, (5, 0), (5, 1), (5, 2), (136, -1))
 
 
-def allowed_devices(texts: Sequence[str]) -> list[tuple[bool, int, int]]:
-    """What a container with these devices may open: whether it is a block device, and numbers."""
-    given = [(is_block, major, minor) for _, _, is_block, major, minor, *_ in devices(texts)]
-    return [*((False, *number) for number in ALLOWED_DEVICES), *given]
+def allowed_devices(texts: Sequence[str]) -> list[tuple[bool, int, int, str]]:
+    """What a container with these devices may open: whether it is a block device, numbers, and of
+    "rwm" what for. By several names a device is for all that it is by one of them."""
+    found = {(False, *number): "rwm" for number in ALLOWED_DEVICES}
+    for text in texts:
+        for _, _, is_block, major, minor, *_ in devices([text]):
+            number = (is_block, major, minor)
+            access = found.get(number, "") + parse_device(text)[2]
+            found[number] = "".join(letter for letter in "rwm" if letter in access)
+    return [(*number, access) for number, access in found.items()]
+
+
+def limits_access(text: str) -> bool:
+    """Whether a device is not given to be both read and written, which takes a control group."""
+    return not {"r", "w"} <= set(parse_device(text)[2])
 
 
 def parse_device(text: str) -> tuple[str, str, str]:
@@ -142,10 +154,6 @@ def parse_device(text: str) -> tuple[str, str, str]:
         raise InvalidError(f"{source[:200]} is not an absolute path")
     if not os.path.isabs(target):
         raise InvalidError(f"{target[:200]} is not an absolute path")
-    if not {"r", "w"} <= set(access):
-        raise UnsupportedError(
-            f"device access '{access}' is not supported: a device is given to be read and written"
-        )
     return source, target, access
 
 
@@ -156,7 +164,12 @@ def _is_access(text: str) -> bool:
 def devices(texts: Sequence[str]) -> list[tuple[str, str, bool, int, int, int, int, int]]:
     """Path on the host and in the container, whether it is a block device, major and minor number,
     mode, uid and gid of each, and of all below a directory. InvalidError for what is no device of
-    the host."""
+    the host, UnsupportedError where it would be given for more than it is to be."""
+    if not _core.in_initial_user_namespace() and any(map(limits_access, texts)):
+        raise UnsupportedError(
+            "without root a device is given to be read and written (rw, rwm): to keep it from "
+            "either takes a control group of devices, which root alone has"
+        )
     found = []
     for source, target, _ in map(parse_device, texts):
         problem = f'error gathering device information while adding custom device "{source}"'

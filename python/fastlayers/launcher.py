@@ -227,7 +227,7 @@ def _make_cgroups(container: Container) -> list[str]:
     options = container.options
     # A runtime makes its own where that takes nothing but to be root.
     is_ours = not (options.runtime and _core.in_initial_user_namespace())
-    limits, devices = is_ours and options.limits, is_ours and may_make_devices(options)
+    limits, devices = is_ours and options.limits, is_ours and _restricts_devices(options)
     alone = options.pid == "host" or (is_ours and is_apart())
     if not (limits or devices or alone):
         return []
@@ -237,6 +237,15 @@ def _make_cgroups(container: Container) -> list[str]:
     groups += [cgroup.gather(container.id)] if alone else []
     groups += [restrict_devices(container)] if devices else []
     return groups
+
+
+def _restricts_devices(options: ContainerOptions) -> bool:
+    if options.devices and not options.privileged:
+        from fastlayers.kernel_option import limits_access
+
+        if any(map(limits_access, options.devices)):
+            return True
+    return may_make_devices(options)
 
 
 def restrict_devices(container: Container) -> str:

@@ -11,6 +11,7 @@ from fastlayers.errors import InvalidError, UnsupportedError
 from fastlayers.kernel_option import (
     ALLOWED_DEVICES,
     HARMLESS_DEVICES,
+    allowed_devices,
     devices,
     parse_sysctl,
     parse_ulimit,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from fastlayers.container_options import ContainerOptions
     from fastlayers.container_record import ContainerRecord
-    from fastlayers.limits import Limits
     from fastlayers.oci.fields import Json
 
 VERSION = "1.1.0"
@@ -113,12 +113,11 @@ def bundle_config(
         "network": spec.network == "none" or spec.network_fd >= 0,
         "cgroup": has_only_version_2(),
     }
-    given = list(_given_devices(options.devices))
     namespaces: dict[str, Json] = {name: {"type": name} for name, own in has_own.items() if own}
     if spec.network_fd >= 0:
         namespaces["network"]["path"] = f"{folder}/network"
     linux: Json = {
-        **_control_group(container, spec.cgroups, given),
+        **_control_group(container, spec.cgroups),
         "namespaces": list(namespaces.values()),
         "maskedPaths": list(confinement.MASKED_PATHS) if hidden else [],
         "readonlyPaths": [
@@ -128,6 +127,7 @@ def bundle_config(
     }
     if options.sysctls:
         linux["sysctl"] = dict(parse_sysctl(text) for text in options.sysctls)
+    given = _given_devices(options.devices)
     nodes = {node["path"]: node for node in [*_host_devices(options.privileged), *given]}
     if nodes and _core.in_initial_user_namespace():
         linux["devices"] = list(nodes.values())
@@ -322,28 +322,24 @@ def _rlimits(texts: Sequence[str]) -> Iterator[Json]:
         }
 
 
-def _control_group(
-    container: ContainerRecord, groups: Sequence[str], given: Sequence[Json]
-) -> Json:
+def _control_group(container: ContainerRecord, groups: Sequence[str]) -> Json:
     """Where it is and what it limits. In a user namespace a runtime makes none: there are `groups`,
     that limit already."""
-    limits, privileged = container.options.limits, container.options.privileged
     if _core.in_initial_user_namespace():
-        resources = _resources(limits, privileged, given)
+        resources = _resources(container.options)
         return {"cgroupsPath": f"/fastlayers/{container.id}", "resources": resources}
     if groups and has_only_version_2():  # it is in one before it is in a namespace of them
         return {"cgroupsPath": groups[0].removeprefix(CGROUPS)}
     return {}
 
 
-def _resources(limits: Limits, privileged: bool, given: Sequence[Json]) -> Json:
-    rules: list[Json] = [{"allow": privileged, "access": "rwm"}]
-    if not privileged:
-        for node in given:
-            number = {key: node[key] for key in ("type", "major", "minor")}
-            rules.append({"allow": True, **number, "access": "rwm"})
-        for major, minor in ALLOWED_DEVICES:
-            rule: Json = {"allow": True, "type": "c", "major": major, "access": "rwm"}
+def _resources(options: ContainerOptions) -> Json:
+    limits = options.limits
+    rules: list[Json] = [{"allow": options.privileged, "access": "rwm"}]
+    if not options.privileged:
+        for is_block, major, minor, access in allowed_devices(options.devices):
+            kind = "b" if is_block else "c"
+            rule: Json = {"allow": True, "type": kind, "major": major, "access": access}
             rules.append(rule if minor < 0 else {**rule, "minor": minor})
     resources: Json = {"devices": rules}
     memory: Json = {}

@@ -371,18 +371,21 @@ def test_the_filter_of_version_2(number: str) -> None:
 
     try:
         assert not refused()
-        _core.restrict_devices(str(group), [(False, 1, 3), (True, *map(int, number.split()))])
+        block = (True, *map(int, number.split()), "rwm")
+        _core.restrict_devices(str(group), [(False, 1, 3, "rw"), block])
         assert refused()
-        _core.restrict_devices(str(group), [(False, int(number.split()[0]), -1)])
+        _core.restrict_devices(str(group), [(False, int(number.split()[0]), -1, "rwm")])
         assert refused()  # a second time nothing is changed
     finally:
         group.rmdir()
-    group.mkdir()
-    try:
-        _core.restrict_devices(str(group), [(False, 1, 3), (False, int(number.split()[0]), -1)])
-        assert not refused()
-    finally:
-        group.rmdir()
+    for access in ("rwm", "r", "rm", "w", "m"):
+        group.mkdir()
+        try:
+            rules = [(False, 1, 3, "r"), (False, int(number.split()[0]), -1, access)]
+            _core.restrict_devices(str(group), rules)
+            assert refused() == ("r" not in access)
+        finally:
+            group.rmdir()
     with pytest.raises(HostError, match="No such file"):
         _core.restrict_devices(str(group), [])
 

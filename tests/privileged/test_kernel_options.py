@@ -72,6 +72,39 @@ def test_devices_are_where_they_were_asked_for_and_nothing_else_is(shell: Comman
         assert f'adding custom device "{device}": {why}' in wrong.err
 
 
+@pytest.mark.parametrize("access", ["r", "w", "m", "rm", "mw", "rw"])
+def test_what_a_device_is_given_for(shell: CommandLine, by: list[str], access: str) -> None:
+    script = """
+        (: < /dev/mine) && echo r; (: > /dev/mine) && echo w; (: <> /dev/mine) && echo rw
+        (: <> /dev/null) && mknod /n c 10 237 && echo others
+    """
+    run = ("run", "--rm", *by, "--device", f"/dev/loop-control:/dev/mine:{access}")
+    done = shell.call(*run, "box", "sh", "-c", script)
+    assert done.lines == [what for what in ("r", "w", "rw") if set(what) <= set(access)] + [
+        "others"
+    ]
+    assert "/dev/mine: Permission denied" not in done.err
+    assert done.err.count("not permitted") == 4 - len(done.lines)
+    # By another name it may be given for the rest; the privileged are given all.
+    twice = ("--device", "/dev/loop-control:/dev/r:r", "--device", "/dev/loop-control:/dev/w:w")
+    assert shell.call(*run, *twice, "box", "sh", "-c", script).lines == ["r", "w", "rw", "others"]
+    assert shell.call(*run, "--privileged", "box", "sh", "-c", script).lines[2:3] == ["rw"]
+
+
+def test_what_a_device_is_given_for_holds_for_all_that_joins(
+    shell: CommandLine, by: list[str]
+) -> None:
+    device = ("--device", "/dev/loop-control:/dev/mine:r")
+    shell.must("run", "-d", "--name", "v-box", *by, *device, "-m", "64m", "box", "sleep", "1000")
+    for more in ((), ("--privileged",)):
+        script = "(: < /dev/mine) && echo r; : > /dev/mine"
+        done = shell.call("exec", *more, "v-box", "sh", "-c", script)
+        assert done.lines == ["r"] and "not permitted" in done.err
+    (given,) = json.loads(shell.must("inspect", "v-box").out)[0]["HostConfig"]["Devices"]
+    assert given["CgroupPermissions"] == "r"
+    shell.must("rm", "-f", "v-box")
+
+
 def test_a_device_s_place_is_inside_the_container(shell: CommandLine, tmp_path: Path) -> None:
     place = tmp_path / "outside"
     place.mkdir()

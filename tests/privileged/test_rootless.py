@@ -244,16 +244,18 @@ def test_privileged_has_the_devices_of_the_host(user: OrdinaryUser) -> None:
     assert {"null", "random", "console", "kmsg"} & set(done.lines) >= {"null", "random", "kmsg"}
 
 
-def test_devices_of_the_host_are_lent(user: OrdinaryUser) -> None:
+def test_devices_of_the_host_are_lent(user: OrdinaryUser, by: list[str]) -> None:
     script = (
         "head -c 3 /opt/dev/z | od -An -tx1; echo x > /dev/mine || echo full; chmod 777 /dev/mine"
     )
     done = user.call(
-        "run", "--rm", "--device", "/dev/zero:/opt/dev/z", "--device", "/dev/full:/dev/mine",
+        "run", "--rm", *by, "--device", "/dev/zero:/opt/dev/z", "--device", "/dev/full:/dev/mine",
         "box", "sh", "-c", script,
     )  # fmt: skip
     assert done.lines == [" 00 00 00", "full"] and done.code == 1, done.err
     assert Path("/dev/full").stat().st_mode & 0o777 == 0o666
+    wrong = user.fails(125, "run", "--rm", *by, "--device", "/dev/zero:/z:r", "box", "true")
+    assert "takes a control group of devices, which root alone has" in wrong.err
 
 
 @pytest.mark.parametrize("runtime", oci_runtimes.EACH)

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastlayers import ContainerOptions
+from fastlayers import ContainerOptions, _core
 from fastlayers.errors import FastlayersError, InvalidError, UnsupportedError
 from fastlayers.kernel_option import (
+    ALLOWED_DEVICES,
+    allowed_devices,
     check_sysctls,
     devices,
     parse_device,
@@ -104,8 +106,22 @@ def test_devices_as_they_are_written() -> None:
     for text in ("", ":/a", "/a:/b:rw:x", "a", "/a:b", "/a:/b:x", "/a:/b:rrw"):
         with pytest.raises(InvalidError):
             parse_device(text)
-    with pytest.raises(UnsupportedError, match="device access 'r' is not supported"):
-        parse_device("/dev/a:/b:r")
+    for access in ("r", "w", "m", "wm", "mr"):
+        assert (
+            parse_device(f"/dev/a:/b:{access}")[2] == parse_device(f"/dev/a:{access}")[2] == access
+        )
+
+
+def test_what_devices_are_given_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["/dev/full:/a:w", "/dev/kmsg:/b:r", "/dev/kmsg:/c:mr", "/dev/null:/d:r"]
+    number = os.stat("/dev/kmsg").st_rdev
+    found = allowed_devices(texts)
+    assert found[len(ALLOWED_DEVICES) :] == [(False, os.major(number), os.minor(number), "rm")]
+    assert {access for *_, access in found[: len(ALLOWED_DEVICES)]} == {"rwm"}  # anybody's
+    monkeypatch.setattr(_core, "in_initial_user_namespace", lambda: False)
+    assert devices(["/dev/null:/d:rw"])
+    with pytest.raises(UnsupportedError, match="without root a device is given to be read and"):
+        devices(texts)
 
 
 def test_devices_of_the_host(tmp_path: Path) -> None:
