@@ -234,14 +234,15 @@ def _mount_of_proc(pid: str) -> Json:
 
 
 def _mounts_of_sys(has_own_network: bool, access: str) -> list[Json]:
-    """A user namespace has no control groups to show, and shows no network but its own."""
-    own = _mount("/sys", "sysfs", "sysfs", *_BARE, access)
+    """A user namespace shows no network but its own, and no control groups of version 1."""
+    system = _mount("/sys", "sysfs", "sysfs", *_BARE, access)
+    groups = _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_BARE, access)
     if _core.in_initial_user_namespace():
-        return [own, _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_BARE, access)]
-    if has_own_network:
-        return [own]
-    below = ["rro"] if access == "ro" else []
-    return [_mount("/sys", "bind", "/sys", "rbind", "rprivate", *_BARE, access, *below)]
+        return [system, groups]
+    if not has_own_network:
+        below = ["rro"] if access == "ro" else []
+        system = _mount("/sys", "bind", "/sys", "rbind", "rprivate", *_BARE, access, *below)
+    return [system, groups] if has_only_version_2() else [system]
 
 
 def _control_groups_shown() -> list[str]:

@@ -396,9 +396,11 @@ def test_a_user_namespace_has_no_control_groups_and_no_devices(
     group = "/sys/fs/cgroup/user.slice/fastlayers/abc"
     for is_alone, path in ((True, group.removeprefix("/sys/fs/cgroup")), (False, None)):
         monkeypatch.setattr(oci_bundle, "has_only_version_2", lambda is_alone=is_alone: is_alone)
-        linux = config_of(tmp_path, limits=Limits(memory=1 << 26), groups=[group])["linux"]
-        assert "resources" not in linux
-        assert linux.get("cgroupsPath") == path
+        config = config_of(tmp_path, limits=Limits(memory=1 << 26), groups=[group])
+        assert "resources" not in config["linux"]
+        assert config["linux"].get("cgroupsPath") == path
+        targets = [mount["destination"] for mount in config["mounts"]]
+        assert ("/sys/fs/cgroup" in targets) == is_alone
 
 
 def test_namespaces_that_are_shared_or_joined(
