@@ -378,13 +378,16 @@ def _inherit_cpuset(path: str) -> None:
                 _write(group, name, _read(os.path.dirname(group), name))
 
 
-def gather(container_id: str) -> str:
+def gather(container_id: str, *, by_runtime: bool) -> str:
     """Makes the group that holds the processes of a container without a PID namespace of its own
-    together; returns its folder. What a killed supervisor left in it is ended."""
+    together; returns its folder. What a killed supervisor left in it is ended.
+
+    A runtime that is told of a group enables controllers in those around it, where by then no
+    processes may be: they would become threads' groups."""
     hierarchies = _with_home()
     group = hierarchies.freezer(container_id)
     try:
-        for controller in _SHOWN if is_apart() else ():
+        for controller in _SHOWN if by_runtime or is_apart() else ():
             if hierarchies.is_unified(controller) and not hierarchies.why_not(controller):
                 _enable(hierarchies.home, controller)
         _make(group)

@@ -234,7 +234,7 @@ def _make_cgroups(container: Container) -> list[str]:
     from fastlayers import cgroup
 
     groups = cgroup.create(container.id, options.limits) if limits else []
-    groups += [cgroup.gather(container.id)] if alone else []
+    groups += [cgroup.gather(container.id, by_runtime=bool(options.runtime))] if alone else []
     groups += [restrict_devices(container)] if devices else []
     return groups
 
