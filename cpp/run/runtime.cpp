@@ -175,7 +175,8 @@ void await_report(const sys::Child& keeper, int receive_fd) {
   }
 }
 
-// Asks for the report; a keeper that has none to give does not stay.
+// Asks for the report; a keeper that has none to give does not stay, nor the runtime, which is in
+// its process group.
 Reported receive_from(const sys::Child& keeper, const LaunchSpec& spec, const RuntimeSpec& runtime,
                       const std::function<std::optional<Reported>()>& receive) {
   try {
@@ -188,7 +189,7 @@ Reported receive_from(const sys::Child& keeper, const LaunchSpec& spec, const Ru
     }
     return std::move(*reported);
   } catch (...) {
-    sys::send_signal(keeper.pidfd, sys::kill_signal());
+    sys::kill_group(keeper);
     sys::reap(keeper.pidfd);
     throw;
   }

@@ -5,7 +5,8 @@
 // runtime makes the container's namespaces below them. So whoever is killed, be it the runtime, the
 // keeper or we, the kernel ends what they have started, and takes away the mounts and the runtime's
 // state, which lies in the bundle. Of a container with the host's processes the keeper is one of
-// them, too: it adopts what the container orphans, and ends the first process when we have ended.
+// them, too: it adopts what the container orphans, and when we have ended it ends the first
+// process.
 #pragma once
 
 #include <functional>

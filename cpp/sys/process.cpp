@@ -196,6 +196,10 @@ bool send_signal(int pidfd, int signal) {
 
 int kill_signal() { return SIGKILL; }
 
+void kill_group(const Child& leader) {
+  if (::kill(-leader.pid, SIGKILL) != 0 && errno != ESRCH) throw_errno("end a process group");
+}
+
 Fd open_pidfd_of_caller() {
   int fd = static_cast<int>(::syscall(SYS_pidfd_open, ::gettid(), kPidfdThread));
   if (fd < 0 && errno == EINVAL) {

@@ -63,6 +63,9 @@ ExitState reap(const Fd& pidfd);  // waits for the end of a child of this proces
 bool send_signal(const Fd& pidfd, int signal);
 bool send_signal(int pidfd, int signal);
 int kill_signal();  // SIGKILL
+// Kills a child that leads a process group, and all of the group, also if the child has ended; it
+// must not have been reaped.
+void kill_group(const Child& leader);
 
 // Of the calling thread (Linux 6.9) or else of its process: readable once that has ended.
 Fd open_pidfd_of_caller();

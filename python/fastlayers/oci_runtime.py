@@ -86,7 +86,10 @@ def launch_with_runtime(
         if descriptors:
             pidfd, terminal = (*descriptors, -1)[:2]
             pid = _pid_of(pidfd)
-            ours.send(b"\0")  # the keeper waits for that, and from then on for our end
+            try:  # the keeper waits for that, and from then on for our end
+                ours.send(b"\0", socket.MSG_NOSIGNAL)
+            except OSError:
+                pass  # it has ended, and with it the container
             return pid, pidfd, terminal
         failure.append(_failure(name, message))
         return None

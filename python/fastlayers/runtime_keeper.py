@@ -21,6 +21,7 @@ import _thread
 import fcntl
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -46,6 +47,8 @@ class Refused(Exception):
 def main(runtime: str, container_id: str, size: str) -> int:
     report = socket.socket(fileno=_REPORT)
     report.set_inheritable(False)
+    if os.getpid() != 1:  # else the kernel ends all if we end, and us with who has started us
+        _thread.start_new_thread(_end_with, (report,))
     try:
         descriptors = _start(runtime, container_id, size)
     except (Refused, OSError, ValueError) as error:
@@ -56,13 +59,9 @@ def main(runtime: str, container_id: str, size: str) -> int:
         socket.send_fds(report, [b"{}"], descriptors)
     except OSError:  # there is nobody any more who would own it
         _end(descriptors[0])
-    for descriptor in descriptors[1:]:
+    for descriptor in descriptors:
         os.close(descriptor)
     report.recv(1)  # the other side has looked whom it got: nobody is reaped before
-    if os.getpid() == 1:  # the kernel ends all if we end, and us with who has started us
-        report.close()
-    else:
-        _thread.start_new_thread(_end_with, (report, descriptors[0]))
     while True:
         pid, status = os.waitpid(-1, 0)  # orphans of the runtime's as well
         if pid == init:
@@ -70,10 +69,16 @@ def main(runtime: str, container_id: str, size: str) -> int:
             return code if code >= 0 else _SIGNAL_BASE - code
 
 
-def _end_with(starter: socket.socket, init: int) -> None:
-    """Ends the container when its starter is gone."""
-    starter.recv(1)
-    _end(init)
+def _end_with(starter: socket.socket) -> None:
+    """When who started us is gone, ends the container, the runtime, if it is at work, and us."""
+    poll = select.poll()
+    poll.register(starter, 0)  # for the end of the other side alone
+    poll.poll()
+    try:
+        os.kill(_pid(), signal.SIGKILL)  # it is ours, or will be, and was not reaped
+    except (OSError, ValueError):
+        pass  # it was not made
+    os.killpg(0, signal.SIGKILL)
 
 
 def _end(init: int) -> None:

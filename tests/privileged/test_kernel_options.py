@@ -206,25 +206,6 @@ def test_who_starts_one_among_the_host_s_processes_is_killed(
         assert not _sleepers("4323")
 
 
-@pytest.mark.needs("crun", "runc")
-@pytest.mark.parametrize("runtime", ["crun", "runc"])
-def test_a_runtime_that_dies_leaves_nobody_among_the_host_s_processes(
-    shell: CommandLine, runtime: str, tmp_path: Path
-) -> None:
-    """Once it has made the container, whose first process waits to be started."""
-    mine = tmp_path / "mine"
-    mine.write_text(
-        f'#!/bin/sh\ncase " $* " in *" start "*) kill -9 $$;; esac\nexec {runtime} "$@"'
-    )
-    mine.chmod(0o700)
-    run = ("run", "--name", "d-box", "--runtime", str(mine), "--pid", "host")
-    done = shell.fails(125, *run, "box", "sleep", "4324")
-    assert "exit code -9" in done.err
-    _until(lambda: processes_below(shell.root) == [])
-    assert not _sleepers("4324")
-    shell.must("rm", "d-box")
-
-
 def _until(true: Callable[[], object]) -> None:
     deadline = time.monotonic() + 10
     while not true():

@@ -522,9 +522,10 @@ def test_whoever_is_killed_nothing_stays(box: CommandLine, runtime: str) -> None
     assert_clean(box)
 
 
+@pytest.mark.parametrize("pid", ["", "host"])
 @pytest.mark.parametrize("at", ["create", "start"])
 def test_a_runtime_that_dies_in_the_middle(
-    box: CommandLine, runtime: str, at: str, tmp_path: Path
+    box: CommandLine, runtime: str, at: str, pid: str, tmp_path: Path
 ) -> None:
     """Once it has made the container, so that there is something to be left behind."""
     program = shutil.which(runtime)
@@ -533,7 +534,8 @@ def test_a_runtime_that_dies_in_the_middle(
         f'case " $* " in *" {at} "*) [ {at} = start ] || {program} "$@"; kill -9 $$;; esac\n'
         f'exec {program} "$@"',
     )
-    done = box.fails(125, "run", "--name", "dies", "--runtime", mine, "box", "sleep", "1000")
+    run = ("run", "--name", "dies", "--runtime", mine, "--pid", pid)
+    done = box.fails(125, *run, "box", "sleep", "1000")
     assert f"runtime '{mine}': " in done.err
     assert "exit code -9" in done.err
     assert_clean(box)
@@ -559,10 +561,14 @@ def test_from_python_several_at_once(box: CommandLine, runtime: str) -> None:
     assert_clean(box)
 
 
+@pytest.mark.parametrize("pid", ["", "host"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_runtime_that_takes_for_ever(box: CommandLine, tmp_path: Path, number: int) -> None:
+def test_a_runtime_that_takes_for_ever(
+    box: CommandLine, tmp_path: Path, number: int, pid: str
+) -> None:
     mine = script(tmp_path / "mine", f"touch {tmp_path}/begun; sleep 1000")
-    process = box.start("run", "--rm", "--runtime", mine, "box", "true", stderr=subprocess.PIPE)
+    run = ("run", "--rm", "--runtime", mine, "--pid", pid)
+    process = box.start(*run, "box", "true", stderr=subprocess.PIPE)
     until((tmp_path / "begun").exists)
     process.send_signal(number)
     _, error = process.communicate(timeout=SECONDS)
@@ -587,6 +593,24 @@ def test_a_runtime_with_the_ways_of_youki(box: CommandLine, tmp_path: Path) -> N
     assert box.must(*run, "/new/place", "box", "pwd").out == "/new/place\n"
     failed = box.fails(125, *run, "/proc/absent", "box", "pwd").err
     assert f"runtime '{mine}': chdir `/proc/absent`: " in failed
+    assert_clean(box)
+
+
+@pytest.mark.parametrize("pid", ["", "host"])
+@pytest.mark.parametrize("at", ["create", "start"])
+def test_who_waits_for_a_runtime_is_killed(
+    box: CommandLine, runtime: str, tmp_path: Path, at: str, pid: str
+) -> None:
+    """Before the container is made, and once it is and its first process waits to be started."""
+    program = shutil.which(runtime)
+    text = f'case " $* " in *" {at} "*) touch {tmp_path}/begun; sleep 1000;; esac\n{program} "$@"'
+    mine = script(tmp_path / "mine", text)
+    process = box.start("run", "--name", "waits", "--runtime", mine, "--pid", pid, "box", "true")
+    until((tmp_path / "begun").exists)
+    process.kill()
+    process.wait()
+    until(lambda: processes_below(box.root) == [] == insiders(box))
+    box.must("rm", "-f", "waits")
     assert_clean(box)
 
 
