@@ -378,6 +378,11 @@ def _inherit_cpuset(path: str) -> None:
                 _write(group, name, _read(os.path.dirname(group), name))
 
 
+def has_home() -> bool:
+    """Whether this process may make groups of version 2 for containers, where it is."""
+    return Hierarchies().is_inside
+
+
 def gather(container_id: str, *, by_runtime: bool) -> str:
     """Makes the group that holds the processes of a container without a PID namespace of its own
     together; returns its folder. What a killed supervisor left in it is ended.

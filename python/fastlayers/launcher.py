@@ -229,9 +229,12 @@ def _make_cgroups(container: Container) -> list[str]:
     is_ours = not (options.runtime and _core.in_initial_user_namespace())
     limits, devices = is_ours and options.limits, is_ours and _restricts_devices(options)
     alone = options.pid == "host" or (is_ours and is_apart())
-    if not (limits or devices or alone):
+    if not (limits or devices or alone or (is_ours and options.runtime)):
         return []
     from fastlayers import cgroup
+
+    if is_ours and options.runtime:  # where it may, it would make one of its own, that stays
+        alone = alone or cgroup.has_home()
 
     groups = cgroup.create(container.id, options.limits) if limits else []
     groups += [cgroup.gather(container.id, by_runtime=bool(options.runtime))] if alone else []

@@ -17,7 +17,7 @@ from fastlayers.kernel_option import (
     parse_ulimit,
 )
 from fastlayers.oci import fields, seccomp
-from fastlayers.process import CGROUPS, has_only_version_2
+from fastlayers.process import has_only_version_2
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -329,9 +329,14 @@ def _control_group(container: ContainerRecord, groups: Sequence[str]) -> Json:
     if _core.in_initial_user_namespace():
         resources = _resources(container.options)
         return {"cgroupsPath": f"/fastlayers/{container.id}", "resources": resources}
-    if groups and has_only_version_2():  # it is in one before it is in a namespace of them
-        return {"cgroupsPath": groups[0].removeprefix(CGROUPS)}
-    return {}
+    if not groups:
+        return {}
+    from fastlayers.cgroup import Hierarchies
+
+    # Of version 2, which is what it sees then; and it is in it before it is in a namespace of them.
+    unified = Hierarchies().unified + "/"
+    paths = [group.removeprefix(unified) for group in groups if group.startswith(unified)]
+    return {"cgroupsPath": f"/{paths[0]}"} if unified != "/" and paths else {}
 
 
 def _resources(options: ContainerOptions) -> Json:

@@ -6,7 +6,7 @@ import os
 
 from fastlayers.host import host_error, read_file
 
-CGROUPS = "/sys/fs/cgroup"
+_CGROUPS = "/sys/fs/cgroup"
 _ID_LENGTH = 64
 # Of version 1, all in which cgroup.py makes groups.
 _HIERARCHIES = (
@@ -98,7 +98,7 @@ def own_group(membership: str = "/proc/self/cgroup") -> str:
 
 def has_only_version_2() -> bool:
     """Whether this host has control groups of version 2 alone: then containers see theirs only."""
-    return os.path.exists(os.path.join(CGROUPS, "cgroup.controllers"))
+    return os.path.exists(os.path.join(_CGROUPS, "cgroup.controllers"))
 
 
 def is_in_unit(membership: str = "/proc/self/cgroup") -> bool:
@@ -130,12 +130,12 @@ def groups_around(root: str, own: str) -> tuple[list[str], list[str]]:
 
 def may_have_cgroups() -> bool:
     """Whether containers may have control groups here at all: quicker to know than where."""
-    places = [f"{CGROUPS}/{name}" for name in _HIERARCHIES]
+    places = [f"{_CGROUPS}/{name}" for name in _HIERARCHIES]
     try:
         own = own_group()
     except OSError:
         own = "/"
-    for root in (CGROUPS, f"{CGROUPS}/unified"):
+    for root in (_CGROUPS, f"{_CGROUPS}/unified"):
         around, services = groups_around(root, own)
         places += around + services
     return any(os.path.isdir(os.path.join(place, "fastlayers")) for place in places)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import busybox_root
+from tests import busybox_root, oci_runtimes
 from tests.command_line import CommandLine, store_mounts
 from tests.engine import BACKENDS
 
@@ -31,12 +32,11 @@ def fresh(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path / "store")
 
 
-@pytest.fixture(
-    params=["", *(pytest.param(name, marks=pytest.mark.needs(name)) for name in ("crun", "runc"))]
-)
+@pytest.fixture(params=["", *oci_runtimes.EACH])
 def by(request: pytest.FixtureRequest) -> list[str]:
     """Who starts containers: this engine, or a runtime."""
-    return ["--runtime", request.param] if request.param else []
+    # By its path, which it may have where an ordinary user does not look.
+    return ["--runtime", str(shutil.which(request.param))] if request.param else []
 
 
 @pytest.fixture(scope="session")

@@ -327,9 +327,6 @@ def test_limits_in_a_control_group_that_root_has_given(ranged: OrdinaryUser, by:
     group.mkdir(exist_ok=True)
     os.chown(group, ranged.uid, -1)
     try:
-        read = "cat /sys/fs/cgroup/memory/fastlayers/*/memory.limit_in_bytes"
-        done = ranged.must("run", "--rm", *by, "-m", "64m", "box", "sh", "-c", read)
-        assert str(64 << 20) in done.lines
         # As somebody else than who made the group; of what starts it nothing counts.
         small = ("run", "--rm", *by, "-m", "8m", "-u", "maria", "box", "cat", "/proc/self/cgroup")
         assert "memory:/fastlayers/" in ranged.must(*small).out
@@ -338,6 +335,8 @@ def test_limits_in_a_control_group_that_root_has_given(ranged: OrdinaryUser, by:
         assert ranged.must("inspect", "-f", "{{.State.OOMKilled}}", "greedy").out == "true\n"
         ranged.must("rm", "greedy")
         ranged.must("run", "-d", "--name=joined", *by, "-m", "64m", "box", "sleep", "60")
+        whole = ranged.must("ps", "-q", "--no-trunc").out.strip()
+        assert (group / whole / "memory.limit_in_bytes").read_text() == f"{64 << 20}\n"
         inside = ranged.must("exec", "joined", "cat", "/proc/self/cgroup").out
         assert "memory:/fastlayers/" in inside
         shown = ranged.must("stats", "--no-stream", "--format", "{{.MemUsage}}", "joined").out
@@ -409,6 +408,21 @@ def test_the_hosts_processes_are_shown(delegated: OrdinaryUser, by: list[str]) -
     assert "swappiness: Read-only file system" in done.err
     delegated.group = None  # it may be divided now, and have no processes of its own any more
     assert delegated.must("ps", "-aq").out == ""
+
+
+def test_nothing_is_left_in_a_group_that_was_given(delegated: OrdinaryUser, by: list[str]) -> None:
+    """A runtime of its own accord makes a group beside that in which it begins."""
+    assert delegated.group is not None
+    whole, delegated.group = delegated.group, delegated.group / "shell"
+    delegated.group.mkdir()
+    for name in ("", "cgroup.procs"):
+        os.chown(delegated.group / name, delegated.uid, delegated.gid)
+    delegated.must("run", "--rm", *by, "box", "true")
+    delegated.must("run", "-d", "--name=one", *by, "box", "sleep", "60")
+    delegated.must("exec", "one", "true")
+    delegated.must("rm", "-f", "one")
+    left = {path.name for path in whole.rglob("*") if path.is_dir()}
+    assert left <= {"shell", "fastlayers", "callers", "supervisors"}
 
 
 def test_what_was_started_elsewhere_is_not_paused(delegated: OrdinaryUser) -> None:

@@ -391,16 +391,18 @@ def test_a_user_namespace_has_no_control_groups_and_no_devices(
     assert {"cgroupsPath", "resources", "devices"}.isdisjoint(config["linux"])
     mounts = {mount["destination"]: mount for mount in config["mounts"]}
     assert (mounts["/dev/mine"]["source"], mounts["/sys"]["type"]) == ("/dev/zero", "bind")
-    # Whose limits are kept by a group that is there: it is the container's own view of them only
-    # if the runtime puts the container in it.
-    group = "/sys/fs/cgroup/user.slice/fastlayers/abc"
-    for is_alone, path in ((True, group.removeprefix("/sys/fs/cgroup")), (False, None)):
+    # Limits are kept by groups that are there, of which it is told one of version 2.
+    unified = Hierarchies().unified or "/nowhere"
+    first, second = "/sys/fs/cgroup-1/memory/fastlayers/abc", f"{unified}/user.slice/fastlayers/abc"
+    for is_alone in (True, False):
         monkeypatch.setattr(oci_bundle, "has_only_version_2", lambda is_alone=is_alone: is_alone)
-        config = config_of(tmp_path, limits=Limits(memory=1 << 26), groups=[group])
+        config = config_of(tmp_path, limits=Limits(memory=1 << 26), groups=[first, second])
         assert "resources" not in config["linux"]
-        assert config["linux"].get("cgroupsPath") == path
+        known = "/user.slice/fastlayers/abc" if Hierarchies().unified else None
+        assert config["linux"].get("cgroupsPath") == known
         targets = [mount["destination"] for mount in config["mounts"]]
         assert ("/sys/fs/cgroup" in targets) == is_alone
+    assert "cgroupsPath" not in config_of(tmp_path, groups=[first])["linux"]
 
 
 def test_namespaces_that_are_shared_or_joined(
