@@ -264,11 +264,10 @@ def _said(answer: int, key: str, number_key: str) -> Json:
 
 def _said_rule(rule: Rule) -> Json:
     names, answer, conditions = rule
-    return {
-        "names": list(names),
-        **_said(answer, "action", "errnoRet"),
-        "args": [
+    told = {"names": list(names), **_said(answer, "action", "errnoRet")}
+    if conditions:  # to youki 0.6 an empty list means that the rule never holds
+        told["args"] = [
             {"index": index, "value": value, "valueTwo": second, "op": f"SCMP_CMP_{operator}"}
             for index, operator, value, second in conditions
-        ],
-    }
+        ]
+    return told
