@@ -18,7 +18,17 @@ from tests.tar_members import Member
 
 pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox")]
 
-_FOLDERS = ("srv", "srv/app", FOLDER, "usr/share", "var", "var/lib", "var/lib/dpkg")
+_FOLDERS = ("srv", "srv/app", FOLDER, f"{FOLDER}/@of", f"{FOLDER}/@of/one", "usr/share", "var",
+            "var/lib", "var/lib/dpkg")  # fmt: skip
+_STATUS = b"""\
+Package: some
+Status: install ok installed
+Maintainer: none
+Architecture: all
+Version: 1:2.0-3
+Description: nothing
+"""
+_PACKAGE = b'{"name": "@of/one", "version": "4.5.6"}'
 
 
 def _files() -> list[Member]:
@@ -31,7 +41,8 @@ def _files() -> list[Member]:
         Member(b"var/lib\xff\n1", "file", 0o644, content=b"password = 1\nno\npassword = 2"),
         Member(b"usr/share/lib2", "file", 0o755, content=b"\0password = 3\n" * 20_000),
         Member(b"usr/share/second", "hardlink", link=b"usr/share/lib2"),
-        Member(b"var/lib/dpkg/status", "file", 0o644, content=b"Package: none\n"),
+        Member(b"var/lib/dpkg/status", "file", 0o644, content=_STATUS),
+        Member(f"{FOLDER}/@of/one/package.json".encode(), "file", 0o644, content=_PACKAGE),
     ]
 
 
