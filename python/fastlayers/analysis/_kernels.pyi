@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from typing_extensions import Buffer
 
 _Array = np.ndarray[Any, Any]
 
@@ -14,7 +13,13 @@ def path_ids(
 ) -> tuple[_Array, _Array]: ...
 def joined_texts(heap: _Array, offset: _Array, length: _Array, prefix: bytes = b"") -> _Array: ...
 def lines_with(
-    data: Buffer, offset: _Array, length: _Array, text: bytes, ignore_case: bool, most: int
+    descriptor: int,
+    offset: _Array,
+    length: _Array,
+    text: bytes,
+    ignore_case: bool,
+    most: int,
+    window_bytes: int,
 ) -> _Array: ...
 def subtree_ends(heap: _Array, offset: _Array, length: _Array) -> _Array: ...
 def replay(

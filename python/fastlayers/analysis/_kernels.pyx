@@ -1,15 +1,21 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """Loops over columns of a file table that numpy has no word for."""
 
+import os
+
 import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 cdef extern from *:
     """
+    #include <errno.h>
     #include <stdint.h>
+    #include <stdlib.h>
     #include <string.h>
+    #include <unistd.h>
 
     #if defined(__x86_64__) && defined(__GLIBC__)
     #define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default"), optimize("O3")))
@@ -51,12 +57,87 @@ cdef extern from *:
       }
       return NULL;
     }
+
+    // A part of a file in memory that stays in the processor's cache.
+    typedef struct {
+      int fd;
+      int error;  // an errno, or kEnds: the file is shorter than it should be
+      size_t size;
+      uint64_t start, end;
+      uint8_t* bytes;
+    } Window;
+
+    enum { kEnds = -1, kPiece = 16384 };
+
+    static int read_at(Window* window, uint8_t* into, uint64_t from, size_t count) {
+      while (count > 0) {
+        ssize_t got = pread(window->fd, into, count, (off_t)from);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return window->error = got == 0 ? kEnds : errno;
+        into += got;
+        from += (uint64_t)got;
+        count -= (size_t)got;
+      }
+      return 0;
+    }
+
+    static int fill(Window* window, uint64_t from, uint64_t to) {
+      window->start = from;
+      window->end = to;
+      return read_at(window, window->bytes, from, (size_t)(to - from));
+    }
+
+    // Where a line begins that has a place in the window, and not before `from`.
+    static uint64_t line_begin(Window* window, uint64_t from, uint64_t place) {
+      uint64_t low = from > window->start ? from : window->start;
+      const uint8_t* part = window->bytes + (low - window->start);
+      const uint8_t* newline = (const uint8_t*)memrchr(part, 10, (size_t)(place - low));
+      if (newline != NULL) return low + (uint64_t)(newline - part) + 1;
+      uint8_t piece[kPiece];
+      while (low > from) {
+        size_t count = low - from < kPiece ? (size_t)(low - from) : kPiece;
+        low -= count;
+        if (read_at(window, piece, low, count) != 0) return from;
+        newline = (const uint8_t*)memrchr(piece, 10, count);
+        if (newline != NULL) return low + (uint64_t)(newline - piece) + 1;
+      }
+      return from;
+    }
+
+    // And where it ends: at its newline, or at `to`.
+    static uint64_t line_end(Window* window, uint64_t place, uint64_t to) {
+      uint64_t high = to < window->end ? to : window->end;
+      const uint8_t* part = window->bytes + (place - window->start);
+      const uint8_t* newline = (const uint8_t*)memchr(part, 10, (size_t)(high - place));
+      if (newline != NULL) return place + (uint64_t)(newline - part);
+      uint8_t piece[kPiece];
+      while (high < to) {
+        size_t count = to - high < kPiece ? (size_t)(to - high) : kPiece;
+        if (read_at(window, piece, high, count) != 0) return to;
+        newline = (const uint8_t*)memchr(piece, 10, count);
+        if (newline != NULL) return high + (uint64_t)(newline - piece);
+        high += count;
+      }
+      return to;
+    }
     """
+    ctypedef struct Window:
+        int fd
+        int error
+        size_t size
+        uint64_t start
+        uint64_t end
+        uint8_t* bytes
+    int ENDS "kEnds"
+    int fill(Window* window, uint64_t begin, uint64_t end) nogil
+    uint64_t line_begin(Window* window, uint64_t begin, uint64_t place) nogil
+    uint64_t line_end(Window* window, uint64_t place, uint64_t end) nogil
     const uint8_t* next_place(
         const uint8_t* at, const uint8_t* end, const uint8_t* text, const uint8_t* small, size_t length
     ) nogil
-    const void* memchr(const void* text, int byte, size_t length) nogil
-    const void* memrchr(const void* text, int byte, size_t length) nogil
+
+cdef uint64_t LARGEST = 1 << 62  # no file is
+cdef uint64_t GAP = 4096  # that is read along with what is on both its sides
 
 cdef enum:
     DIRECTORY = 1  # kinds and flags of cpp/table/FORMAT.md
@@ -242,77 +323,108 @@ def joined_texts(
 
 
 def lines_with(
-    const uint8_t[::1] data,
+    int descriptor,
     const uint64_t[:] offset,
     const uint64_t[:] length,
     const uint8_t[::1] text,
     bint ignore_case,
     int64_t most,
+    size_t window_bytes,
 ):
-    """The lines of slices of `data` that hold `text`, which is not empty.
+    """The lines of slices of a file that hold `text`, which is not empty.
 
     Returns int64, shape (lines, 3), in order: the slice, and where in it the line begins and ends
     (without its end, b"\\n"). Of a slice with more than `most` of them there is one, which begins
-    and ends at -1. To ignore case is to do so of ASCII letters. ValueError if a slice leaves the
-    data.
+    and ends at -1. To ignore case is to do so of ASCII letters. The file is read `window_bytes` at a
+    time (neighbouring slices together), which are more than the text has. ValueError if a slice
+    leaves the file, OSError if it cannot be read.
     """
     cdef Py_ssize_t count = offset.shape[0]
-    cdef uint64_t data_bytes = data.shape[0]
     cdef size_t text_bytes = text.shape[0]
     cdef Py_ssize_t row
     if length.shape[0] != count:
         raise ValueError("the columns differ in length")
-    if text_bytes == 0:
-        raise ValueError("there is nothing to look for")
+    if not 0 < text_bytes < window_bytes:
+        raise ValueError("there is nothing to look for, or it is larger than the window")
     for row in range(count):
-        if offset[row] > data_bytes or length[row] > data_bytes - offset[row]:
-            raise ValueError(f"the slice of row {row} lies outside the data")
+        if offset[row] > LARGEST or length[row] > LARGEST - offset[row]:
+            raise ValueError(f"the slice of row {row} lies outside of any file")
     # What a byte of the data is joined with before it is compared: with this, letters are small.
     cdef uint8_t[::1] small = np.zeros(text_bytes, dtype=np.uint8)
     cdef uint8_t[::1] wanted = np.array(text, dtype=np.uint8)
-    cdef size_t at
-    for at in range(text_bytes):
-        if ignore_case and 97 <= wanted[at] | 32 <= 122:
-            small[at] = 32
-            wanted[at] |= 32
+    cdef size_t index
+    for index in range(text_bytes):
+        if ignore_case and 97 <= wanted[index] | 32 <= 122:
+            small[index] = 32
+            wanted[index] |= 32
     lines_array = np.empty((64, 3), dtype=np.int64)
     cdef int64_t[:, ::1] line = lines_array
     cdef Py_ssize_t found = 0
-    cdef Py_ssize_t first
-    cdef const uint8_t* start
-    cdef const uint8_t* end
+    cdef Py_ssize_t first, next_row
+    cdef uint64_t at, begin, end, high
     cdef const uint8_t* place
-    cdef const void* newline
-    with nogil:
-        for row in range(count):
-            if length[row] < text_bytes:
-                continue
-            start = &data[offset[row]]
-            end = start + length[row]
-            first = found
-            while True:
-                place = next_place(start, end, &wanted[0], &small[0], text_bytes)
-                if place == NULL:
+    cdef Window window = Window(descriptor, 0, window_bytes, 0, 0, <uint8_t*>malloc(window_bytes))
+    if window.bytes == NULL:
+        raise MemoryError
+    try:
+        with nogil:
+            for row in range(count):
+                at = begin = offset[row]
+                end = at + length[row]
+                first = found
+                while end - at >= text_bytes:
+                    if at < window.start or at + text_bytes > window.end:
+                        high = min(end, at + window_bytes)
+                        next_row = row + 1
+                        while (
+                            high >= end
+                            and next_row < count
+                            and high <= offset[next_row] <= high + GAP
+                            and offset[next_row] + length[next_row] <= at + window_bytes
+                        ):
+                            high = end = offset[next_row] + length[next_row]
+                            next_row += 1
+                        end = offset[row] + length[row]
+                        if fill(&window, at, high) != 0:
+                            break
+                    high = min(end, window.end)
+                    place = next_place(
+                        window.bytes + (at - window.start), window.bytes + (high - window.start),
+                        &wanted[0], &small[0], text_bytes,
+                    )
+                    if place == NULL:
+                        at = high - (text_bytes - 1)
+                        if high == end:
+                            break
+                        continue
+                    at = window.start + <uint64_t>(place - window.bytes)
+                    begin = line_begin(&window, begin, at)
+                    at = line_end(&window, at, end)
+                    if window.error != 0:
+                        break
+                    if found == line.shape[0]:
+                        with gil:
+                            lines_array = np.concatenate((lines_array, np.empty_like(lines_array)))
+                            line = lines_array
+                    line[found, 0] = row
+                    if found - first == most:
+                        line[first, 1] = line[first, 2] = -1
+                        found = first + 1
+                        break
+                    line[found, 1] = begin - offset[row]
+                    line[found, 2] = at - offset[row]
+                    found += 1
+                    if at == end:
+                        break
+                    at = begin = at + 1
+                if window.error != 0:
                     break
-                newline = memrchr(start, 10, place - start)
-                if newline != NULL:
-                    start = <const uint8_t*>newline + 1
-                newline = memchr(place, 10, end - place)
-                if found == line.shape[0]:
-                    with gil:
-                        lines_array = np.concatenate((lines_array, np.empty_like(lines_array)))
-                        line = lines_array
-                line[found, 0] = row
-                if found - first == most:
-                    line[first, 1] = line[first, 2] = -1
-                    found = first + 1
-                    break
-                line[found, 1] = start - &data[offset[row]]
-                line[found, 2] = (<const uint8_t*>newline if newline != NULL else end) - &data[offset[row]]
-                found += 1
-                if newline == NULL:
-                    break
-                start = <const uint8_t*>newline + 1
+    finally:
+        free(window.bytes)
+    if window.error == ENDS:
+        raise ValueError("the file ends before a slice")
+    if window.error != 0:
+        raise OSError(window.error, os.strerror(window.error))
     return lines_array[:found]
 
 

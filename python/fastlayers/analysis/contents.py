@@ -11,6 +11,7 @@ import numpy as np
 
 from fastlayers.errors import CorruptError
 from fastlayers.file_reader import Entry, open_data
+from fastlayers.host import host_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fastlayers.analysis.files import Array, Files
     from fastlayers.image import Image
 
+_WINDOW_BYTES = 1 << 18  # of a file, that are read at once
 _MOST_LINES = 1 << 20  # of a file, of which a list is kept
 
 
@@ -87,25 +89,23 @@ class Contents:
     def _lines_in(
         self, start: Array, size: Array, indexes: Array, texts: Sequence[bytes], ignore_case: bool
     ) -> list[Array]:
-        """The same of rows whose contents are in one file, for each text. No more of it is mapped,
-        and that no longer, than it takes."""
+        """The same of rows whose contents are in one file, for each text. It is read, not mapped:
+        to have pages of it mapped takes longer than to look through them."""
         from fastlayers.analysis import _kernels
 
-        last = int(np.argmax(start + size))
-        first = int(start.min()) // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
-        offset, end = start - np.uint64(first), int(start[last] + size[last])
-        entry = Entry(self._table, int(indexes[last]))
-        descriptor = open_data(self._image, self._table, entry)
+        last = Entry(self._table, int(indexes[np.argmax(start + size)]))
+        descriptor = open_data(self._image, self._table, last)
+        diff_id = self._table.layers[last.layer]
+        bounds = _MOST_LINES, _WINDOW_BYTES
         try:
-            with mmap.mmap(
-                descriptor, end - first, access=mmap.ACCESS_READ, offset=first
-            ) as mapped:
-                return [
-                    _kernels.lines_with(mapped, offset, size, text, ignore_case, _MOST_LINES)
-                    for text in texts
-                ]
+            return [
+                _kernels.lines_with(descriptor, start, size, text, ignore_case, *bounds)
+                for text in texts
+            ]
         except ValueError:
-            raise self._too_short(entry.layer) from None
+            raise self._too_short(last.layer) from None
+        except OSError as error:
+            raise host_error(f"cannot read layer {diff_id}", error) from None
         finally:
             os.close(descriptor)
 
