@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import PROGRAM, CommandLine, processes_below
+from tests.engine import BACKENDS
 
 pytestmark = [pytest.mark.privileged, pytest.mark.needs("busybox")]
+# For what has nothing to do with the backend, and is asked of each runtime.
+_ON_ONE = pytest.mark.parametrize("shell", BACKENDS[:1], indirect=True)
 
 
 def test_ulimits_hold_for_the_container_and_what_joins_it(shell: CommandLine) -> None:
@@ -72,6 +75,7 @@ def test_devices_are_where_they_were_asked_for_and_nothing_else_is(shell: Comman
         assert f'adding custom device "{device}": {why}' in wrong.err
 
 
+@_ON_ONE
 @pytest.mark.parametrize("access", ["r", "w", "m", "rm", "mw", "rw"])
 def test_what_a_device_is_given_for(shell: CommandLine, by: list[str], access: str) -> None:
     script = """
@@ -91,6 +95,7 @@ def test_what_a_device_is_given_for(shell: CommandLine, by: list[str], access: s
     assert shell.call(*run, "--privileged", "box", "sh", "-c", script).lines[2:3] == ["rw"]
 
 
+@_ON_ONE
 def test_what_a_device_is_given_for_holds_for_all_that_joins(
     shell: CommandLine, by: list[str]
 ) -> None:
@@ -150,6 +155,7 @@ def test_ipc_of_the_host_and_none(shell: CommandLine) -> None:
     assert done.lines[0] != own and len(done.lines) == 1
 
 
+@_ON_ONE
 def test_among_the_host_s_processes_none_is_left_behind(shell: CommandLine, by: list[str]) -> None:
     script = "echo $$; readlink /proc/self/ns/pid; sleep 4321 & setsid sleep 4321 & exit 6"
     done = shell.call("run", "--rm", *by, "--pid", "host", "box", "sh", "-c", script)
@@ -164,6 +170,7 @@ def test_among_the_host_s_processes_none_is_left_behind(shell: CommandLine, by: 
     assert not _sleepers("4321")
 
 
+@_ON_ONE
 def test_the_life_of_one_among_the_host_s_processes(shell: CommandLine, by: list[str]) -> None:
     script = "trap 'exit 3' TERM; (sleep 4322 &); while :; do sleep 0.05; done"
     shell.must("run", "-d", "--name", "l-box", *by, "--pid", "host", "box", "sh", "-c", script)
@@ -186,6 +193,7 @@ def test_the_life_of_one_among_the_host_s_processes(shell: CommandLine, by: list
     shell.must("rm", "l-box")
 
 
+@_ON_ONE
 def test_who_starts_one_among_the_host_s_processes_is_killed(
     shell: CommandLine, by: list[str]
 ) -> None:
