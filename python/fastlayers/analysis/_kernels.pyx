@@ -375,16 +375,14 @@ def lines_with(
                 while end - at >= text_bytes:
                     if at < window.start or at + text_bytes > window.end:
                         high = min(end, at + window_bytes)
-                        next_row = row + 1
+                        next_row = row + 1 if high == end else count
                         while (
-                            high >= end
-                            and next_row < count
+                            next_row < count
                             and high <= offset[next_row] <= high + GAP
                             and offset[next_row] + length[next_row] <= at + window_bytes
                         ):
-                            high = end = offset[next_row] + length[next_row]
+                            high = offset[next_row] + length[next_row]
                             next_row += 1
-                        end = offset[row] + length[row]
                         if fill(&window, at, high) != 0:
                             break
                     high = min(end, window.end)
