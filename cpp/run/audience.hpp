@@ -59,6 +59,7 @@ class Audience {
     std::optional<WindowSize> window;
   };
 
+  bool is_empty() const { return members_.empty(); }
   void send(LogStream stream, Bytes bytes);  // not while is_waiting()
   bool is_waiting() const;                   // for one who has to take what is kept for him
   int patience_left_ms() const;              // while is_waiting()

@@ -81,8 +81,7 @@ ExitStatus attend(const ProcessSpec& spec, const std::string& directory, Log log
 
   Newborn newborn = birth();
   EndOnFailure guard(newborn.child);
-  const bool admits = spec.served || !newborn.streams.handed_over;
-  Audience audience(admits ? directory : "", client_of(spec));
+  Audience audience(directory, client_of(spec));
   if (started) started(newborn.child.pid);
 
   const ProfileTimer timer(ProfilePart::container);

@@ -31,14 +31,12 @@ struct ProcessSpec {
   bool attach = true;        // false: no stdin, stdout, stderr of ours (detached)
   // Without streams of ours it may be served: its streams are those of who attaches (audience.hpp),
   // `client` a socket to the first of them, if there is one already, and handed over. With streams
-  // of ours that are relayed others can attach to a container's as well.
+  // of ours others can attach to a container's as well.
   bool served = false;
   int client = -1;
   bool stdin_once = false;    // its input ends with that of the first who ends or leaves
   int rows = 0, columns = 0;  // of its terminal, to begin with
-  // Ours. Pipes and sockets are handed to the container as they are if its user is root and there
-  // is no log; everything else is relayed (stdio.hpp says why).
-  int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;
+  int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;  // ours
 };
 
 struct ExitStatus {

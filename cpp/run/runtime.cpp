@@ -119,7 +119,7 @@ void build(Nest& nest) {
       end = sys::duplicate_above_stdio(open_null(mounts).get());
     }
   } else {
-    // As if there were a log: what the runtime itself writes, in vain, must not reach the caller.
+    // Kept: what the runtime itself writes, in vain, must not reach the caller.
     nest.streams = open_streams(spec, true, mounts, nest.runtime->uid);
   }
   show_one_version_of_cgroups();

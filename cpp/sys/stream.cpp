@@ -108,4 +108,16 @@ WriteResult try_write(int fd, StreamKind kind, Bytes bytes) noexcept {
   return {0, would_wait(errno) ? 0 : errno};
 }
 
+MoveResult try_move(int source, int sink, std::size_t most) noexcept {
+  const auto count =
+      ::splice(source, nullptr, sink, nullptr, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (count > 0) return {static_cast<std::size_t>(count), false, 0};
+  if (count == 0) return {0, true, 0};
+  return {0, false, would_wait(errno) ? 0 : errno};
+}
+
+void enlarge_pipe(int fd, std::size_t bytes) noexcept {
+  ::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes));
+}
+
 }  // namespace fastlayers::sys

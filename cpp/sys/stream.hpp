@@ -46,4 +46,14 @@ struct WriteResult {
 // not ours, is a blocking one.
 WriteResult try_write(int fd, StreamKind kind, Bytes bytes) noexcept;
 
+struct MoveResult {
+  std::size_t count = 0;  // 0 without an end or an error: nothing there, or no room
+  bool ended = false;     // `source` has, and is empty
+  int error = 0;
+};
+// Moves pages from a pipe to another one, without copying and without waiting.
+MoveResult try_move(int source, int sink, std::size_t most) noexcept;
+// Lets a pipe hold more than the 64 KiB it begins with, if the system's limits allow it.
+void enlarge_pipe(int fd, std::size_t bytes) noexcept;
+
 }  // namespace fastlayers::sys

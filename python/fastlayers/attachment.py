@@ -70,11 +70,7 @@ def attach(
         client = _core.connect_to_audience(container.directory)
     except ConflictError:
         check_attachable(container)  # it may have ended meanwhile
-        raise ConflictError(
-            f"the output of container {container.name} goes straight to a pipe, a socket or "
-            "/dev/null of the command that runs it; start it with -t, without --rm or in the "
-            "background to attach to it"
-        ) from None
+        raise
     try:
         spec = _specification(client, streams, container.tty, keys)
         spec.redraw = True

@@ -377,16 +377,45 @@ def test_a_terminal_of_the_foreground_is_joined(box: CommandLine, name: str) -> 
                 assert terminal.wait(SECONDS) == 9
 
 
-@pytest.mark.parametrize("output", [PIPE, subprocess.DEVNULL])
-def test_one_whose_output_is_handed_over_says_why_not(
-    box: CommandLine, name: str, output: int
-) -> None:
-    first = box.start("run", "--rm", "--name", name, "box", "sleep", "1000", stdout=output)
-    until(lambda: running(box, name))
-    done = box.fails(1, "attach", name)
-    assert "goes straight to a pipe, a socket or /dev/null" in done.err
-    box.must("kill", name)
-    first.communicate(timeout=SECONDS)
+def test_who_joins_between_two_pipes_gets_all_that_follows(box: CommandLine, name: str) -> None:
+    last = 400_000  # lines: some times what all pipes hold
+    script = f"read begin; seq 1 100000; read word; seq 100001 {last}"
+    first = box.start(
+        "run", "--rm", "-i", "--name", name, "box", "sh", "-c", script, stdin=PIPE, stdout=PIPE
+    )
+    assert first.stdin and first.stdout
+    first.stdin.write(b"begin\n")
+    first.stdin.flush()
+    taken = first.stdout.read(1000)  # it has begun, and is held up by us
+    with attached(box, name) as client, ThreadPoolExecutor() as pool:
+        assert client.stdin and client.stdout
+        rest = pool.submit(first.stdout.read)
+        client.stdin.write(b"word\n")
+        client.stdin.flush()
+        seen = client.stdout.read()
+        lines = b"".join(b"%d\n" % number for number in range(1, last + 1))
+        assert taken + rest.result(SECONDS) == lines
+        assert len(seen) > len(lines) // 2
+        assert lines.endswith(seen)
+    assert first.wait(SECONDS) == 0
+
+
+@pytest.mark.parametrize("output", ["nowhere", "a socket"])
+def test_one_is_joined_wherever_its_output_goes(box: CommandLine, name: str, output: str) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        stdout = theirs if output == "a socket" else subprocess.DEVNULL
+        words = ("run", "--rm", "--name", name, "box", "sh", "-c", ON_TERM)
+        first = box.start(*words, stdout=stdout)
+        theirs.close()
+        until(lambda: running(box, name))
+        until(lambda: catches(object_of(box, name).pid, signal.SIGTERM))
+        with attached(box, name, "--no-stdin") as client:
+            box.must("kill", "-s", "TERM", name)
+            assert client.stdout and client.stdout.read().endswith(b"term\n")
+            assert first.wait(SECONDS) == client.wait(SECONDS) == 9
+        if output == "a socket":
+            assert ours.recv(100, socket.MSG_WAITALL) == b"ready\nterm\n"
 
 
 def test_a_terminal_inside_needs_one_here(box: CommandLine, name: str) -> None:
