@@ -37,6 +37,7 @@ class Player:
         home = place / "home"
         home.mkdir()
         kept = ("LANG", "TMPDIR", "PYTHONPATH")
+        self._places = {str(self._work): "<work>"} | dict.fromkeys(_all_capabilities(), "<all>")
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -61,7 +62,14 @@ class Player:
             capture_output=True,
         )
         texts = (raw.decode(errors="backslashreplace") for raw in (done.stdout, done.stderr))
-        return Answer(done.returncode, *texts).normal({str(self._work): "<work>"})
+        return Answer(done.returncode, *texts).normal(self._places)
+
+
+def _all_capabilities() -> list[str]:
+    """As /proc/PID/status shows those that can be had here, and in a user namespace."""
+    status = Path("/proc/self/status").read_text()
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    return [status.partition("CapBnd:\t")[2].split("\n")[0], f"{(2 << last) - 1:016x}"]
 
 
 def docker(place: Path, host: str) -> Player:
