@@ -57,6 +57,7 @@ void register_errors(py::module_& module);
 void register_blob(py::module_& module);
 void register_layer(py::module_& module);
 void register_table(py::module_& module);
+void register_search(py::module_& module);
 void register_mount(py::module_& module);
 void register_copy(py::module_& module);
 void register_diff(py::module_& module);

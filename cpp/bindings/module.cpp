@@ -6,6 +6,7 @@ PYBIND11_MODULE(_core, module) {
   register_blob(module);
   register_layer(module);
   register_table(module);
+  register_search(module);
   register_mount(module);
   register_diff(module);
   register_copy(module);

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections import Counter, defaultdict
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import pairwise, product
 from unittest import mock
 
@@ -14,9 +15,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fastlayers import Image, Store, analysis
+from fastlayers import Image, Store, _core, analysis
 from fastlayers.analysis import contents
-from fastlayers.analysis.grep import needed_texts
+from fastlayers.analysis.grep import Needed, needed_texts
 from fastlayers.analysis.snapshots import ADDED, DELETED, MODIFIED, UNMODIFIED, Snapshots
 from fastlayers.errors import InvalidError, NotFoundError
 from tests import engine, stack_image, strategies
@@ -306,7 +307,10 @@ def test_search_contents(
             wanted += [(path, 0, line) for line in lines]
         else:
             wanted += [(path, n, x) for n, x in enumerate(lines, 1) if search(x)]
-    with mock.patch.object(contents, "_MOST_LINES", most):
+    small = partial(
+        _core.LineSearch, most_lines=most, part_bytes=64, longest_line=most, most_hits=most
+    )
+    with mock.patch.object(contents._core, "LineSearch", small):
         found = list(analysis.search_contents(image, pattern, ignore_case=ignore_case))
     assert [(_shown(match.path), match.number, match.line) for match in found] == wanted
 
@@ -324,6 +328,8 @@ def test_search_contents(
 @example(b"(?:a)?b", b"B", True)
 @example(b"\\x61", b"a", False)
 @example(b"(?i)a", b"A", False)
+@example(b"^.ab", b"0ab", False)
+@example(b"a?ab", b"aab", False)
 @example(b"(?x)a b", b"ab", False)
 def test_a_line_that_matches_has_a_needed_text(
     pattern: bytes, line: bytes, ignore_case: bool
@@ -334,28 +340,36 @@ def test_a_line_that_matches_has_a_needed_text(
             regex = re.compile(pattern, re.MULTILINE | (re.I if ignore_case else 0))
     except (re.error, OverflowError):
         return
-    texts = needed_texts(regex)
-    if ignore_case:
+    needed = needed_texts(regex)
+    match = regex.search(line)
+    texts = needed.texts
+    if regex.flags & re.I:
         line, texts = line.lower(), [text.lower() for text in texts]
-    if texts and regex.search(line) is not None:
+    if texts and match is not None:
         assert any(text in line for text in texts)
+        if needed.leads:
+            places = [at for at in range(len(line)) if line.startswith(texts[0], at)]
+            assert match.start() in places
+            assert any(regex.match(line, at) for at in places)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "texts"),
+    ("pattern", "texts", "leads"),
     [
-        (b"password *=", [b"password"]),
-        (b"^root:x|toor$", [b"root:x", b"toor"]),
-        (b"\\bapi[-_]keys?\\b", [b"api"]),
-        (b"(AWS|aws)(?:_SECRET)?_KEY(?=[:=])", [b"_KEY"]),
-        (b"a+bc{2,}d\\.e", [b"d.e"]),
-        (b"[a-z]{3}", []),
-        (b"one|[0-9]", []),
-        (b"x" * 100, [b"x" * 64]),
+        (b"password *=", [b"password"], True),
+        (b"^root:x|toor$", [b"root:x", b"toor"], False),
+        (b"\\bapi[-_]keys?\\b", [b"api"], True),
+        (b"(AWS|aws)(?:_SECRET)?_KEY(?=[:=])", [b"_KEY"], False),
+        (b"a+bc{2,}d\\.e", [b"d.e"], False),
+        (b"^.ab", [b"ab"], False),
+        (b"(?im)Key", [b"Key"], True),
+        (b"[a-z]{3}", [], False),
+        (b"one|[0-9]", [], False),
+        (b"x" * 100, [b"x" * 64], True),
     ],
 )
-def test_what_is_needed_is_seen(pattern: bytes, texts: list[bytes]) -> None:
-    assert needed_texts(re.compile(pattern)) == texts
+def test_what_is_needed_is_seen(pattern: bytes, texts: list[bytes], leads: bool) -> None:
+    assert needed_texts(re.compile(pattern)) == Needed(texts, leads)
 
 
 def test_an_image_of_no_layers_and_of_empty_ones(memory_store: str) -> None:

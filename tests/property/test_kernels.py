@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 import time
 
 import numpy as np
@@ -71,71 +70,6 @@ def test_texts_outside_the_heap_are_refused() -> None:
             _kernels.joined_texts(heap, wrong, lengths)
     with pytest.raises(ValueError, match="differ in length"):
         _kernels.joined_texts(heap, offsets, lengths[:1])
-
-
-_LINES = st.text("abA@\n", max_size=12).map(str.encode)
-
-
-def _filled(one: bytes) -> bytes:
-    """The same with lines that are longer than a block of what is compared at once."""
-    return one.replace(b"@", b"@" * 70)
-
-
-@given(
-    st.lists(st.one_of(_LINES, _LINES.map(_filled)), max_size=9),
-    st.text("abA@", min_size=1, max_size=3).map(str.encode),
-    st.booleans(),
-    st.integers(1, 4),
-    st.sampled_from([4, 5, 80, 1 << 18]),
-    st.booleans(),
-)
-def test_lines_with(
-    slices: list[bytes], text: bytes, ignore_case: bool, most: int, window: int, are_apart: bool
-) -> None:
-    gap = b"ab" * 3000 * are_apart
-    wanted, offsets = [], []
-    with tempfile.TemporaryFile(buffering=0) as file:
-        for row, one in enumerate(slices):
-            file.write(gap)
-            offsets.append(file.tell())
-            file.write(one)
-            start, lines = 0, []
-            for line in one.split(b"\n"):
-                is_in = text.lower() in line.lower() if ignore_case else text in line
-                lines += [[row, start, start + len(line)]] * is_in
-                start += len(line) + 1
-            wanted += lines if len(lines) <= most else [[row, -1, -1]]
-        columns = [np.array(x, dtype=np.uint64) for x in (offsets, [*map(len, slices)])]
-        found = _kernels.lines_with(file.fileno(), *columns, text, ignore_case, most, window)
-    assert found.tolist() == wanted
-
-
-def test_slices_outside_the_file_are_refused() -> None:
-    with tempfile.TemporaryFile(buffering=0) as file:
-        file.write(b"abc")
-
-        def ask(offset: int, length: int, text: bytes = b"a", sizes: int = 1) -> None:
-            columns = (
-                np.array([offset], dtype=np.uint64),
-                np.array([length] * sizes, dtype=np.uint64),
-            )
-            _kernels.lines_with(file.fileno(), *columns, text, False, 9, 8)
-
-        ask(0, 3)
-        for wrong in ((1, 3), (4, 1), (0, 100)):
-            with pytest.raises(ValueError, match="ends before"):
-                ask(*wrong)
-        for wrong in ((2**63, 1), (1, 2**64 - 1)):
-            with pytest.raises(ValueError, match="outside of any file"):
-                ask(*wrong)
-        with pytest.raises(ValueError, match="differ in length"):
-            ask(0, 1, sizes=2)
-        for text in (b"", b"x" * 8):
-            with pytest.raises(ValueError, match="nothing to look for"):
-                ask(0, 1, text)
-    nowhere = np.zeros(1, dtype=np.uint64), np.ones(1, dtype=np.uint64)
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        _kernels.lines_with(-1, *nowhere, b"a", False, 9, 8)
 
 
 @given(st.data())

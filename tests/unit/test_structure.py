@@ -16,8 +16,8 @@ PYTHON = TOP / "python" / "fastlayers"
 
 # Left may not include right; folders of one group may not include each other.
 CPP_ORDER: list[set[str]] = [
-    {"base"}, {"sys"}, {"digest", "codec", "seccomp", "tar"}, {"table"}, {"blob", "tree", "erofs"},
-    {"layer"}, {"mount", "diff"}, {"run"}, {"bindings"},
+    {"base"}, {"sys"}, {"digest", "codec", "seccomp", "tar", "search"}, {"table"},
+    {"blob", "tree", "erofs"}, {"layer"}, {"mount", "diff"}, {"run"}, {"bindings"},
 ]  # fmt: skip
 RANK = {folder: rank for rank, group in enumerate(CPP_ORDER) for folder in group}
 

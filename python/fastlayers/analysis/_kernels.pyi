@@ -12,15 +12,6 @@ def path_ids(
     heap: _Array, offset: _Array, length: _Array, bounds: _Array
 ) -> tuple[_Array, _Array]: ...
 def joined_texts(heap: _Array, offset: _Array, length: _Array, prefix: bytes = b"") -> _Array: ...
-def lines_with(
-    descriptor: int,
-    offset: _Array,
-    length: _Array,
-    text: bytes,
-    ignore_case: bool,
-    most: int,
-    window_bytes: int,
-) -> _Array: ...
 def subtree_ends(heap: _Array, offset: _Array, length: _Array) -> _Array: ...
 def replay(
     ids: _Array,

@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastlayers import _core
+from fastlayers.analysis.files import files
 from fastlayers.errors import CorruptError
 from fastlayers.file_reader import Entry, open_data
-from fastlayers.host import host_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
-    from fastlayers import _core
-    from fastlayers.analysis.files import Array, Files
+    from fastlayers.analysis.files import Array
     from fastlayers.image import Image
-
-_WINDOW_BYTES = 1 << 18  # of a file, that are read at once
-_MOST_LINES = 1 << 20  # of a file, of which a list is kept
 
 
 class Contents:
@@ -54,60 +51,49 @@ class Contents:
         mapped = self._map(row, (entry.layer, entry.flags))
         return self._part(mapped, entry.layer, entry.data_offset, entry.size)
 
-    def each(self, rows: Files, indexes: Sequence[int]) -> Iterator[memoryview]:
-        """The same of many rows, which have these indexes in the table and are none of them empty,
-        in a part of the time; each is released when the next is asked for."""
-        columns = (rows[name].tolist() for name in ("layer", "flags", "data_offset", "size"))
-        for index, layer, flags, start, size in zip(indexes, *columns, strict=True):
+    def each(self, indexes: Array) -> Iterator[tuple[int, memoryview]]:
+        """The same of many rows, none of them empty, with their indexes, in a part of the time;
+        each is released when the next is asked for."""
+        rows = files(self._table)
+        columns = (rows[name][indexes] for name in ("layer", "flags", "data_offset", "size"))
+        listed = (column.tolist() for column in (indexes, *columns))
+        for index, layer, flags, start, size in zip(*listed, strict=True):
             mapped = self._maps.get((layer, flags)) or self._map(index, (layer, flags))
             with self._part(mapped, layer, start, size) as data:
-                yield data
+                yield index, data
 
     def lines_with(
-        self, rows: Files, indexes: Array, texts: Sequence[bytes], ignore_case: bool
-    ) -> Array:
-        """The lines of such rows that hold one of the texts: int64, shape (lines, 3), in order,
-        each once: which of the rows, and where in it the line begins and ends (without its
-        newline). Of a row with very many there is one for each such text, which begins at -1."""
-        layers, flags = rows["layer"], rows["flags"]
-        found = []
-        for layer, flag in sorted(set(zip(layers.tolist(), flags.tolist(), strict=True))):
-            mine = np.flatnonzero((layers == layer) & (flags == flag))
-            start, size = rows["data_offset"][mine], rows["size"][mine]
-            for lines in self._lines_in(start, size, indexes[mine], texts, ignore_case):
-                lines[:, 0] = mine[lines[:, 0]]
-                found.append(lines)
-        if len(found) == 1:
-            return found[0]
-        every = np.concatenate(found)
-        every = every[np.lexsort((every[:, 1], every[:, 0]))]
-        is_new = np.ones(len(every), dtype=bool)
-        is_new[1:] = (every[1:, :2] != every[:-1, :2]).any(axis=1)
-        lines_once: Array = every[is_new]
-        return lines_once
-
-    def _lines_in(
-        self, start: Array, size: Array, indexes: Array, texts: Sequence[bytes], ignore_case: bool
-    ) -> list[Array]:
-        """The same of rows whose contents are in one file, for each text. It is read, not mapped:
-        to have pages of it mapped takes longer than to look through them."""
-        from fastlayers.analysis import _kernels
-
-        last = Entry(self._table, int(indexes[np.argmax(start + size)]))
-        descriptor = open_data(self._image, self._table, last)
-        diff_id = self._table.layers[last.layer]
-        bounds = _MOST_LINES, _WINDOW_BYTES
+        self, indexes: Array, texts: Sequence[bytes], ignore_case: bool, tells_hits: bool
+    ) -> Iterator[tuple[int, int, int, int, bytes | None, list[int] | None]]:
+        """The lines of such rows that hold one of the texts, as _core.LineSearch tells them:
+        first comes which of the rows it is."""
+        rows = files(self._table)
+        keys = rows["layer"][indexes].astype(np.int64) << 8 | rows["flags"][indexes]
+        is_there = np.zeros(keys.max(initial=0) + 1, dtype=bool)
+        is_there[keys] = True
+        which = (np.cumsum(is_there) - 1)[keys]
+        sample = np.empty(np.count_nonzero(is_there), dtype=np.int64)
+        sample[which] = indexes
+        opened = []
         try:
-            return [
-                _kernels.lines_with(descriptor, start, size, text, ignore_case, *bounds)
-                for text in texts
-            ]
-        except ValueError:
-            raise self._too_short(last.layer) from None
-        except OSError as error:
-            raise host_error(f"cannot read layer {diff_id}", error) from None
+            for index in sample.tolist():
+                entry = Entry(self._table, index)
+                name = f"layer {self._table.layers[entry.layer]}"
+                opened.append((open_data(self._image, self._table, entry), name))
+            search = _core.LineSearch(
+                opened,
+                which.astype(np.uint32),
+                rows["data_offset"][indexes],
+                rows["size"][indexes],
+                list(texts),
+                ignore_case,
+                tells_hits,
+            )
         finally:
-            os.close(descriptor)
+            for descriptor, _ in opened:
+                os.close(descriptor)
+        while (lines := search.next()) is not None:
+            yield from lines
 
     def _map(self, row: int, place: tuple[int, int]) -> memoryview:
         """The file that the contents of a row lie in."""

@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections import deque
 from dataclasses import dataclass
-from itertools import pairwise
-from threading import Thread
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from fastlayers.analysis.contents import Contents
-from fastlayers.analysis.files import Files, files
+from fastlayers.analysis.files import files
 from fastlayers.analysis.search import Criteria
 from fastlayers.errors import InvalidError
 from fastlayers.file_reader import resolve, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from fastlayers import _core
     from fastlayers.analysis.files import Array
     from fastlayers.image import Image
 
-# A piece of a pattern: what says how often another piece is there; a byte that means itself, or
-# does behind a backslash; what is between alternatives; the two ends of a group; and what means one
-# of several bytes, or a place. At anything else the reading of a pattern ends.
+# A piece of a pattern: flags of all of it; what says how often another piece is there; a byte that
+# means itself, or does behind a backslash; what is between alternatives; the two ends of a group;
+# and what means one of several bytes, or a place. At anything else the reading of a pattern ends.
 _PIECE = re.compile(
     rb"""
-    (?P<often> [*?+] | \{ \d* (?: , \d* )? \} )
+    (?P<flags> \A \( \? [ims]+ \) )
+    | (?P<often> [*?+] | \{ \d* (?: , \d* )? \} )
     | \\ (?P<escaped> [^a-zA-Z0-9\n] )
     | (?P<plain> [^][\\^$.|?*+(){}\n] )
     | (?P<or> \| )
@@ -40,8 +36,8 @@ _PIECE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_PLACES = (b"^", rb"\b", rb"\B", rb"\A")
 _LINE = re.compile(rb"([^\n]*)\n|([^\n]+)\Z")
-_PART_BYTES = 16 << 20  # of contents that are searched at once
 _LONGEST_TEXT = 64
 _BINARY_WITHIN = 8192  # a NUL this early: no text
 
@@ -77,88 +73,74 @@ def search_contents(
     entry, _ = resolve(table, os.fsencode(path))
     rows = files(table)[entry.index : table.subtree_end(entry.index)]
     chosen = (criteria or Criteria()).select(rows)
-    chosen = chosen[(rows["kind"][chosen] == 0) & (rows["size"][chosen] > 0)]
-    return _search(image, table, regex, rows[chosen], chosen + entry.index)
+    chosen = chosen[((rows["kind"] == 0) & (rows["size"] > 0))[chosen]]
+    return _search(image, table, regex, chosen + entry.index)
 
 
 def _search(
-    image: Image, table: _core.Table, regex: re.Pattern[bytes], rows: Files, indexes: Array
+    image: Image, table: _core.Table, regex: re.Pattern[bytes], indexes: Array
 ) -> Iterator[Match]:
-    texts = needed_texts(regex)
+    needed = needed_texts(regex)
     with Contents(image, table) as contents:
-        if not texts:
-            for at, data in enumerate(contents.each(rows, indexes.tolist())):
+        if not needed.texts:
+            for index, data in contents.each(indexes):
                 if regex.search(data) is not None:
-                    yield from _matches(rows, at, data, regex, _all_lines(data))
+                    yield from _matches(table, index, data, regex)
             return
-        for start, lines in _lines_with(contents, rows, indexes, texts, bool(regex.flags & re.I)):
-            ends = np.flatnonzero(np.diff(lines[:, 0], append=-1)) + 1
-            for first, end in pairwise([0, *ends.tolist()]):
-                at = start + int(lines[first, 0])
-                with contents.of(int(indexes[at])) as data:
-                    listed = lines[first, 1] >= 0
-                    chosen = lines[first:end, 1:].tolist() if listed else _all_lines(data)
-                    yield from _matches(rows, at, data, regex, chosen)
+        told = -1  # of this one it is known where it is
+        path = ""
+        ignore_case = bool(regex.flags & re.I)
+        found = contents.lines_with(indexes, needed.texts, ignore_case, needed.leads)
+        for at, number, begin, end, line, hits in found:
+            if at == told and number == 0:
+                continue
+            index = int(indexes[at])
+            if begin < 0:
+                with contents.of(index) as data:
+                    yield from _matches(table, index, data, regex)
+                continue
+            if line is None:
+                with contents.of(index) as data, data[begin:end] as part:
+                    if not _is_in(part, regex, hits):
+                        continue
+                    line = bytes(part)
+            elif not _is_in(line, regex, hits):
+                continue
+            if at != told:
+                told, path = at, _path(table, index)
+            yield Match(path, number, line if number else b"")
 
 
-def _lines_with(
-    contents: Contents, rows: Files, indexes: Array, texts: Sequence[bytes], ignore_case: bool
-) -> Iterator[tuple[int, Array]]:
-    """A part of the rows after another: where it starts, and its lines that hold one of the texts.
-    The next parts are searched while one is looked at."""
-    parts = np.cumsum(rows["size"], dtype=np.int64) // _PART_BYTES
-    bounds = [*np.flatnonzero(np.diff(parts, prepend=-1)).tolist(), len(rows)]
-    processors = len(os.sched_getaffinity(0))
-    searches: deque[_PartSearch] = deque()
-    try:
-        for start, end in pairwise(bounds):
-            if len(searches) == processors:
-                yield searches.popleft().result()
-            part = rows[start:end], indexes[start:end]
-            searches.append(_PartSearch(start, contents, *part, texts, ignore_case))
-            searches[-1].start()
-        while searches:
-            yield searches.popleft().result()
-    finally:
-        for search in searches:
-            search.join()
+def _is_in(line: bytes | memoryview, regex: re.Pattern[bytes], hits: list[int] | None) -> bool:
+    """Whether a line matches; `hits`: where alone a match may begin, if that is known."""
+    if hits is None:
+        return regex.search(line) is not None
+    return any(regex.match(line, at) is not None for at in hits)
 
 
-class _PartSearch(Thread):
-    """What searches one part. (concurrent.futures takes longer to import than this to run.)"""
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Texts of which every line that matches has one; none if a glance does not tell. `leads`:
+    there is one, and each match begins with it. With re.I they are needed in any case."""
 
-    def __init__(self, start: int, contents: Contents, *arguments: Any) -> None:
-        super().__init__(daemon=True)
-        self._at, self._contents, self._arguments = start, contents, arguments
-        self._lines: Array | None = None
-        self._error: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            self._lines = self._contents.lines_with(*self._arguments)
-        except Exception as error:
-            self._error = error
-
-    def result(self) -> tuple[int, Array]:
-        """Where the part starts, and the lines found in it."""
-        self.join()
-        if self._error is not None:
-            raise self._error
-        assert self._lines is not None
-        return self._at, self._lines
+    texts: list[bytes]
+    leads: bool = False
 
 
-def needed_texts(regex: re.Pattern[bytes]) -> list[bytes]:
-    """Texts of which every line that matches has one, of what can be seen of the pattern at a
-    glance; none if that does not tell. With re.I they are needed in any case."""
+def needed_texts(regex: re.Pattern[bytes]) -> Needed:
+    """Of what can be seen of the pattern at a glance."""
     texts: list[bytes] = []
-    runs, run = [], bytearray()
+    runs: list[bytes] = []
+    run = bytearray()
     pattern, at, depth = regex.pattern, 0, 0
+    is_behind = False  # what more than a place has to match before the first run
     while at < len(pattern):
         piece = _PIECE.match(pattern, at)
         if piece is None:
-            return []
+            return Needed([])
         at, kind = piece.end(), piece.lastgroup
+        if kind == "flags":
+            continue
         if kind in ("open", "close"):
             depth += 1 if kind == "open" else -1
         if kind in ("plain", "escaped"):
@@ -167,40 +149,37 @@ def needed_texts(regex: re.Pattern[bytes]) -> list[bytes]:
             continue
         if kind == "often" and piece[0] != b"+":
             del run[-1:]  # it may be there no time
+        is_behind = is_behind or not (any(runs) or run or piece[0] in _PLACES)
         runs.append(bytes(run))
         run.clear()
         if kind == "or" and depth == 0:
             texts.append(max(runs, key=len))
             runs.clear()
-    texts.append(max([*runs, bytes(run)], key=len))
-    return [text[:_LONGEST_TEXT] for text in texts] if all(texts) else []
-
-
-def _all_lines(data: memoryview) -> Iterator[tuple[int, int]]:
-    """Where each line begins and ends."""
-    for line in _LINE.finditer(data):
-        yield line.span(line.lastindex or 0)
+    runs.append(bytes(run))
+    texts.append(max(runs, key=len))
+    if not all(texts):
+        return Needed([])
+    leads = len(texts) == 1 and not is_behind and next(filter(None, runs)) == texts[0]
+    return Needed([text[:_LONGEST_TEXT] for text in texts], leads)
 
 
 def _matches(
-    rows: Files,
-    at: int,
-    data: memoryview,
-    regex: re.Pattern[bytes],
-    lines: Iterable[Sequence[int]],
+    table: _core.Table, index: int, data: memoryview, regex: re.Pattern[bytes]
 ) -> Iterator[Match]:
-    """Of the lines that could match; a match ends where its line does."""
-    number, counted = 1, 0
+    """Of all lines of a file; a match ends where its line does."""
     path = ""
-    for start, end in lines:
-        line = bytes(data[start:end])
+    for number, place in enumerate(_LINE.finditer(data), 1):
+        line = place[place.lastindex or 0]
         if regex.search(line) is None:
             continue
         if not path:
-            (path,) = rows[at : at + 1].spelled()
+            path = _path(table, index)
             if b"\0" in bytes(data[:_BINARY_WITHIN]):
                 yield Match(path, 0, b"")
                 return
-        number += bytes(data[counted:start]).count(b"\n")
-        counted = start
         yield Match(path, number, line)
+
+
+def _path(table: _core.Table, index: int) -> str:
+    path: str = files(table)[index : index + 1].spelled()[0]
+    return path
