@@ -176,7 +176,7 @@ TEST_CASE("a container sees nothing of the host's descriptors and mounts") {
   CHECK(box.output("ls /proc/self/fd | wc -l") == "4\n");  // stdio, and the one ls opened
   CHECK(box.output("ls /proc | grep -c '^[0-9]'").size() == 2);
   CHECK(box.output("grep -c merged /proc/self/mountinfo") == "0\n");
-  CHECK(box.output("echo x > /proc/sys/kernel/hostname; touch /sys/x; echo done")
+  CHECK(box.output("exec 2>&1; echo x > /proc/sys/kernel/hostname; touch /sys/x; echo done")
             .ends_with("done\n"));
   CHECK(box.output("cat /proc/keys /proc/timer_list | wc -c") == "0\n");
 }

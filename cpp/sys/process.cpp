@@ -17,7 +17,7 @@
 #include "sys/signal.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/asan_interface.h>
 #endif
 
 namespace fastlayers::sys {
@@ -39,7 +39,13 @@ class Stack {
   }
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
-  ~Stack() { ::munmap(bottom_, kStackBytes); }
+  ~Stack() {
+#if defined(__SANITIZE_ADDRESS__)
+    // Whoever has executed a program has not come back from here: what he had is still marked.
+    __asan_unpoison_memory_region(bottom_, kStackBytes);
+#endif
+    ::munmap(bottom_, kStackBytes);
+  }
   void* bottom() const { return bottom_; }
   void* top() const { return static_cast<std::byte*>(bottom_) + kStackBytes; }
 
