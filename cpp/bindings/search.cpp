@@ -24,8 +24,9 @@ std::span<const T> column(const py::buffer_info& info, py::ssize_t count) {
 std::unique_ptr<LineSearch> begin_search(const std::vector<std::pair<int, std::string>>& files,
                                          const py::buffer& file, const py::buffer& offset,
                                          const py::buffer& length,
-                                         const std::vector<std::string>& texts, bool ignore_case,
-                                         bool tells_hits, const search::SearchBounds& bounds) {
+                                         const std::vector<search::Sequence>& sequences,
+                                         std::int64_t most_hits,
+                                         const search::SearchBounds& bounds) {
   const py::buffer_info infos[] = {file.request(), offset.request(), length.request()};
   const auto numbers = column<std::uint32_t>(infos[0], infos[0].size);
   const auto offsets = column<std::uint64_t>(infos[1], infos[0].size);
@@ -37,8 +38,8 @@ std::unique_ptr<LineSearch> begin_search(const std::vector<std::pair<int, std::s
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     slices.push_back({numbers[i], offsets[i], lengths[i]});
   }
-  return std::make_unique<LineSearch>(std::move(searched), std::move(slices), texts, ignore_case,
-                                      tells_hits, bounds);
+  return std::make_unique<LineSearch>(std::move(searched), std::move(slices), sequences, most_hits,
+                                      bounds);
 }
 
 py::object next_lines(LineSearch& search) {
@@ -73,17 +74,16 @@ void register_search(py::module_& module) {
   py::class_<LineSearch>(module, "LineSearch")
       .def(py::init([](const std::vector<std::pair<int, std::string>>& files,
                        const py::buffer& file, const py::buffer& offset, const py::buffer& length,
-                       const std::vector<std::string>& texts, bool ignore_case, bool tells_hits,
+                       const std::vector<search::Sequence>& sequences, std::int64_t most_hits,
                        std::size_t window_bytes, std::uint64_t part_bytes, std::size_t most_lines,
-                       std::size_t longest_line, std::int64_t most_hits) {
-             return begin_search(files, file, offset, length, texts, ignore_case, tells_hits,
-                                 {window_bytes, part_bytes, most_lines, longest_line, most_hits});
+                       std::size_t longest_line) {
+             return begin_search(files, file, offset, length, sequences, most_hits,
+                                 {window_bytes, part_bytes, most_lines, longest_line});
            }),
            py::arg("files"), py::arg("file"), py::arg("offset"), py::arg("length"),
-           py::arg("texts"), py::arg("ignore_case"), py::arg("tells_hits"), py::kw_only(),
+           py::arg("sequences"), py::arg("most_hits"), py::kw_only(),
            py::arg("window_bytes") = bounds.window_bytes, py::arg("part_bytes") = bounds.part_bytes,
-           py::arg("most_lines") = bounds.most_lines, py::arg("longest_line") = bounds.longest_line,
-           py::arg("most_hits") = bounds.most_hits)
+           py::arg("most_lines") = bounds.most_lines, py::arg("longest_line") = bounds.longest_line)
       .def("next", next_lines);
 }
 

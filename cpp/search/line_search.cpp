@@ -39,11 +39,11 @@ void read_all(const SearchedFile& file, MutableBytes into, std::uint64_t from) {
 // Slices of one file, in their order.
 class FileSearch {
  public:
-  FileSearch(const SearchedFile& file, TextFinder& finder, bool tells_hits,
+  FileSearch(const SearchedFile& file, Finder& finder, std::int64_t most_hits,
              const SearchBounds& bounds, std::vector<std::byte>& window, Lines& found)
       : file_(file),
         finder_(finder),
-        tells_hits_(tells_hits),
+        most_hits_(most_hits),
         bounds_(bounds),
         window_(window),
         piece_(kPieceBytes),
@@ -103,9 +103,9 @@ class FileSearch {
       }
       if (found_.lines.size() == first && !is_text()) number_ = 0;
       tell(index, from, to);
-      if (!tells_hits_ && to == end_) return;
-      at = tells_hits_ ? place : to + 1;
-      told_to = tells_hits_ ? to : 0;
+      if (most_hits_ == 0 && to == end_) return;
+      at = most_hits_ > 0 ? place : to + 1;
+      told_to = most_hits_ > 0 ? to : 0;
       line = to + 1;
     }
   }
@@ -175,17 +175,11 @@ class FileSearch {
     found_.lines.push_back(line);
   }
 
-  // In the last line; false if it has too many.
+  // In the last line; false if enough have been told.
   bool tell_hit(std::uint64_t place) {
     Line& line = found_.lines.back();
-    if (line.hits == bounds_.most_hits) {
-      found_.hits.resize(static_cast<std::size_t>(line.first_hit));
-      line.hits = -1;
-      return false;
-    }
-    ++line.hits;
     found_.hits.push_back(static_cast<std::int64_t>(place - begin_) - line.begin);
-    return true;
+    return ++line.hits < most_hits_;
   }
 
   bool is_text() {
@@ -226,8 +220,8 @@ class FileSearch {
   }
 
   const SearchedFile& file_;
-  TextFinder& finder_;
-  const bool tells_hits_;
+  Finder& finder_;
+  const std::int64_t most_hits_;
   const SearchBounds& bounds_;
   std::vector<std::byte>& window_;  // holds the file's bytes from low_ up to high_
   std::vector<std::byte> piece_;
@@ -239,33 +233,29 @@ class FileSearch {
   std::uint64_t number_ = 1;           // of the line that counted_to_ is in; 0: of no text
 };
 
-void check(const std::vector<SearchedFile>& files, const std::vector<Slice>& slices,
-           const std::vector<std::string>& texts, const SearchBounds& bounds) {
+void check(const std::vector<SearchedFile>& files, const std::vector<Slice>& slices) {
   for (const Slice& slice : slices) {
     if (slice.file >= files.size() || slice.offset > kLargestFile ||
         slice.length > kLargestFile - slice.offset) {
       throw Error(ErrorKind::invalid, "a slice lies outside of any file");
     }
   }
-  const bool can_be_sought = std::all_of(texts.begin(), texts.end(), [&](const auto& text) {
-    return !text.empty() && text.size() < bounds.window_bytes;
-  });
-  if (texts.empty() || !can_be_sought) {
-    throw Error(ErrorKind::invalid, "a text to search for is empty or larger than the window");
-  }
 }
 
 }  // namespace
 
 LineSearch::LineSearch(std::vector<SearchedFile> files, std::vector<Slice> slices,
-                       const std::vector<std::string>& texts, bool ignore_case, bool tells_hits,
+                       const std::vector<Sequence>& sequences, std::int64_t most_hits,
                        SearchBounds bounds)
     : files_(std::move(files)),
       slices_(std::move(slices)),
-      tells_hits_(tells_hits),
+      finder_(sequences),
+      most_hits_(most_hits),
       bounds_(bounds) {
-  check(files_, slices_, texts, bounds_);
-  finder_.emplace(texts, ignore_case);
+  check(files_, slices_);
+  if (finder_.longest() >= bounds_.window_bytes) {
+    throw Error(ErrorKind::invalid, "a sequence to search for is larger than the window");
+  }
   std::uint64_t bytes = bounds_.part_bytes;
   for (std::size_t i = 0; i < slices_.size(); ++i) {
     if (bytes >= bounds_.part_bytes) {
@@ -323,7 +313,7 @@ bool LineSearch::may_begin() const {
 }
 
 void LineSearch::work() {
-  TextFinder finder = *finder_;
+  Finder finder = finder_;
   std::vector<std::byte> window(bounds_.window_bytes);
   std::unique_lock lock(mutex_);
   while (true) {
@@ -343,7 +333,7 @@ void LineSearch::work() {
   }
 }
 
-void LineSearch::search(Part& part, TextFinder& finder, std::vector<std::byte>& window) const {
+void LineSearch::search(Part& part, Finder& finder, std::vector<std::byte>& window) const {
   std::vector<std::size_t> slices(part.end - part.first);
   std::iota(slices.begin(), slices.end(), part.first);
   const auto file_of = [this](std::size_t slice) { return slices_[slice].file; };
@@ -354,7 +344,7 @@ void LineSearch::search(Part& part, TextFinder& finder, std::vector<std::byte>& 
     const std::uint32_t file = file_of(*first);
     const auto end = std::find_if(first, slices.end(),
                                   [&](std::size_t slice) { return file_of(slice) != file; });
-    FileSearch(files_[file], finder, tells_hits_, bounds_, window, part.found)
+    FileSearch(files_[file], finder, most_hits_, bounds_, window, part.found)
         .search(slices_, {first, end}, is_over_);
     first = end;
   }

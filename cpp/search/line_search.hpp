@@ -1,4 +1,4 @@
-// LineSearch: the lines of many slices of files that hold one of some texts, found by all
+// LineSearch: the lines of many slices of files that hold one of some sequences, found by all
 // processors, and told in the order of the slices.
 //
 // Files are read a window at a time, neighbouring slices together: to have pages of them mapped
@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "search/text_finder.hpp"
+#include "search/finder.hpp"
 #include "sys/fd.hpp"
 
 namespace fastlayers::search {
@@ -39,8 +39,7 @@ struct Line {
   std::int64_t begin = 0;   // in the slice
   std::int64_t end = 0;     // without its newline
   std::int64_t place = -1;  // of its bytes in Lines::text; -1: they are too many
-  // Where in Lines::hits it is said where in the line the texts are, and how often that is; -1: too
-  // often.
+  // Where in Lines::hits it is said where in the line the sequences are, and of how many of them.
   std::int64_t first_hit = 0;
   std::int64_t hits = 0;
 };
@@ -52,20 +51,19 @@ struct Lines {
 };
 
 struct SearchBounds {
-  std::size_t window_bytes = 1 << 18;  // read at once; more than a text has
+  std::size_t window_bytes = 1 << 18;  // read at once; more than a sequence has
   std::uint64_t part_bytes = 1 << 24;  // of slices that one processor is given at once
   std::size_t most_lines = 1 << 20;    // of a slice
   std::size_t longest_line = 1 << 16;  // whose bytes are told
-  std::int64_t most_hits = 1 << 16;    // of a line
 };
 
 class LineSearch {
  public:
-  // `tells_hits`: where in each line the texts are. Error(invalid) if there is no text or an empty
-  // one, one as long as the window, a slice of a file that is not there or outside of what a file
-  // can have.
+  // `most_hits`: how often it is told where in a line the sequences are. Error(invalid) if one is
+  // as long as the window, or a slice lies in no file or outside of what a file can have; and those
+  // of Finder.
   LineSearch(std::vector<SearchedFile> files, std::vector<Slice> slices,
-             const std::vector<std::string>& texts, bool ignore_case, bool tells_hits,
+             const std::vector<Sequence>& sequences, std::int64_t most_hits,
              SearchBounds bounds = {});
   LineSearch(const LineSearch&) = delete;
   LineSearch& operator=(const LineSearch&) = delete;
@@ -87,13 +85,13 @@ class LineSearch {
 
   bool may_begin() const;  // with another part
   void work();
-  void search(Part& part, TextFinder& finder, std::vector<std::byte>& window) const;
+  void search(Part& part, Finder& finder, std::vector<std::byte>& window) const;
 
   const std::vector<SearchedFile> files_;
   const std::vector<Slice> slices_;
-  const bool tells_hits_;
+  const Finder finder_;  // that each thread has a copy of
+  const std::int64_t most_hits_;
   const SearchBounds bounds_;
-  std::optional<TextFinder> finder_;  // that each thread has a copy of
   std::vector<Part> parts_;
   std::size_t ahead_ = 0;  // parts that are searched before they are asked for
 

@@ -30,20 +30,20 @@ class Dice {
   std::mt19937 engine_{7};
 };
 
-char small(char letter) { return letter == 'A' ? 'a' : letter; }
-
-std::vector<std::int64_t> places(std::string line, std::vector<std::string> texts,
-                                 bool ignore_case) {
-  if (ignore_case) {
-    std::transform(line.begin(), line.end(), line.begin(), small);
-    for (std::string& text : texts) std::transform(text.begin(), text.end(), text.begin(), small);
-  }
+std::vector<std::int64_t> places(const std::string& line, const std::vector<Sequence>& sequences) {
   std::vector<std::int64_t> found;
   for (std::size_t at = 0; at < line.size(); ++at) {
-    const auto begins = [&](const std::string& text) {
-      return line.compare(at, text.size(), text) == 0;
+    const auto begins = [&](const Sequence& sequence) {
+      std::size_t i = 0;
+      while (i < sequence.size() && at + i < line.size() &&
+             sequence[i].find(line[at + i]) != std::string::npos) {
+        ++i;
+      }
+      return i == sequence.size();
     };
-    if (std::any_of(texts.begin(), texts.end(), begins)) found.push_back(std::int64_t(at));
+    if (std::any_of(sequences.begin(), sequences.end(), begins)) {
+      found.push_back(std::int64_t(at));
+    }
   }
   return found;
 }
@@ -61,12 +61,13 @@ TEST_CASE("lines are found whatever lies on the borders of windows, blocks and p
   const std::string path =
       std::filesystem::temp_directory_path() / sys::unique_name("fastlayers-lines-");
   for (int round = 0; round < 400; ++round) {
-    std::vector<std::string> texts;
-    while (texts.size() < 1 + dice.below(3)) {
-      static constexpr const char* kTexts[] = {"a", "ab", "bA", "aab", "bbbb"};
-      texts.emplace_back(kTexts[dice.below(std::size(kTexts))]);
+    static const std::vector<Sequence> kSequences = {
+        {"a"},        {"a", "b"}, {"b", "A"},      {"Aa", "a", "Aa"}, {"b", "b", "b", "b"},
+        {"aA", "Ab"}, {"abA"},    {"ab", "b", "a"}};
+    std::vector<Sequence> sequences;
+    while (sequences.size() < 1 + dice.below(3)) {
+      sequences.push_back(kSequences[dice.below(kSequences.size())]);
     }
-    const bool ignore_case = dice.below(2) == 0;
     std::string content;
     std::vector<Slice> slices;
     std::vector<Wanted> wanted;
@@ -79,7 +80,7 @@ TEST_CASE("lines are found whatever lies on the borders of windows, blocks and p
       std::int64_t number = 1;
       for (std::size_t begin = 0; begin <= slice.size(); ++number) {
         const std::size_t end = std::min(slice.find('\n', begin), slice.size());
-        auto hits = places(slice.substr(begin, end - begin), texts, ignore_case);
+        auto hits = places(slice.substr(begin, end - begin), sequences);
         if (!hits.empty()) {
           wanted.push_back(
               {index, number, std::int64_t(begin), std::int64_t(end), std::move(hits)});
@@ -91,7 +92,7 @@ TEST_CASE("lines are found whatever lies on the borders of windows, blocks and p
     std::vector<SearchedFile> files;
     files.push_back({sys::open(path, O_RDONLY), "a file"});
     constexpr std::size_t kWindows[] = {5, 6, 64, 300, 1 << 18};
-    LineSearch search(std::move(files), slices, texts, ignore_case, true,
+    LineSearch search(std::move(files), slices, sequences, 1000,
                       {.window_bytes = kWindows[dice.below(std::size(kWindows))],
                        .part_bytes = 1 + dice.below(50),
                        .longest_line = dice.below(2) == 0 ? 3U : 1000U});

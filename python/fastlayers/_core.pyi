@@ -140,9 +140,10 @@ def layer_deltas(root: str, diff_ids: list[str]) -> list[Table]:
     that lead there (whose `layer` is a lower one), whiteouts, and flag 1 on opaque directories."""
 
 class LineSearch:
-    """The lines of slices of files that hold one of some texts (letters of ASCII in any case, if
-    that is wanted); the files are (descriptor, name for errors), and each slice has a number of one
-    (u32), an offset and a length in bytes (u64)."""
+    """The lines of slices of files that hold one of some sequences. The files are (descriptor, name
+    for errors), and each slice has a number of one (u32), an offset and a length in bytes (u64). A
+    sequence has for each of its places (1 to 64) the bytes that may be there, which are no newline.
+    InvalidError if there is none, or one is as long as the window."""
 
     def __init__(
         self,
@@ -150,22 +151,20 @@ class LineSearch:
         file: Buffer,
         offset: Buffer,
         length: Buffer,
-        texts: Sequence[bytes],
-        ignore_case: bool,
-        tells_hits: bool,
+        sequences: Sequence[Sequence[bytes]],
+        most_hits: int,  # how often it is told where in a line the sequences are
         *,
-        window_bytes: int = ...,  # read at once; more than a text has
+        window_bytes: int = ...,  # read at once
         part_bytes: int = ...,  # of slices that one processor is given at once
         most_lines: int = ...,  # of a slice
         longest_line: int = ...,  # whose bytes are told
-        most_hits: int = ...,  # of a line
     ) -> None: ...
     def next(self) -> list[tuple[int, int, int, int, bytes | None, list[int] | None]] | None:
         """Of the next slices, in order, each once: the slice; the number of the line, which counts
         from 1 (0: there is a NUL among the first 8 KiB of the slice, it is no text); where in the
         slice the line begins and ends, without its newline; the line, None if it is very long;
-        where in it the texts are, if that is to be told and not very often. Of a slice with too
-        many lines there is one, which begins at -1. None behind the last slices.
+        where in it the sequences begin, if that is to be told. Of a slice with too many lines there
+        is one, which begins at -1. None behind the last slices.
         CorruptError if a file ends before a slice."""
 
 def damaged_layer_parts(root: str, diff_id: str) -> list[str]:

@@ -16,8 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastlayers import Image, Store, _core, analysis
-from fastlayers.analysis import contents
-from fastlayers.analysis.grep import Needed, needed_texts
+from fastlayers.analysis import contents, grep
+from fastlayers.analysis.grep import needed_sequences
 from fastlayers.analysis.snapshots import ADDED, DELETED, MODIFIED, UNMODIFIED, Snapshots
 from fastlayers.errors import InvalidError, NotFoundError
 from tests import engine, stack_image, strategies
@@ -286,7 +286,20 @@ def test_duplicates(memory_store: str, stacks: list[Stacks]) -> None:
 @examples(30)
 @given(
     strategies.stacks(max_layers=2),
-    st.sampled_from([b"x", b"^z+$", b"\xff", b"[a-y]{3}", b"$", b"zz?", b"z{2}", b"Z|[xy]Y"]),
+    st.sampled_from(
+        [
+            b"x",
+            b"^z+$",
+            b"\xff",
+            b"[a-y]{3}",
+            b"$",
+            b"zz?",
+            b"z{2}",
+            b"Z|[xy]Y",
+            b"[xy]{2}",
+            b"[xyz]+y$",
+        ]
+    ),
     st.booleans(),
     st.sampled_from([1, 1 << 20]),
 )
@@ -307,10 +320,11 @@ def test_search_contents(
             wanted += [(path, 0, line) for line in lines]
         else:
             wanted += [(path, n, x) for n, x in enumerate(lines, 1) if search(x)]
-    small = partial(
-        _core.LineSearch, most_lines=most, part_bytes=64, longest_line=most, most_hits=most
-    )
-    with mock.patch.object(contents._core, "LineSearch", small):
+    small = partial(_core.LineSearch, most_lines=most, part_bytes=64, longest_line=most)
+    with (
+        mock.patch.object(contents._core, "LineSearch", small),
+        mock.patch.object(grep, "_MOST_HITS", min(most, 64)),
+    ):
         found = list(analysis.search_contents(image, pattern, ignore_case=ignore_case))
     assert [(_shown(match.path), match.number, match.line) for match in found] == wanted
 
@@ -331,7 +345,7 @@ def test_search_contents(
 @example(b"^.ab", b"0ab", False)
 @example(b"a?ab", b"aab", False)
 @example(b"(?x)a b", b"ab", False)
-def test_a_line_that_matches_has_a_needed_text(
+def test_a_line_that_matches_has_what_is_needed(
     pattern: bytes, line: bytes, ignore_case: bool
 ) -> None:
     try:
@@ -340,36 +354,60 @@ def test_a_line_that_matches_has_a_needed_text(
             regex = re.compile(pattern, re.MULTILINE | (re.I if ignore_case else 0))
     except (re.error, OverflowError):
         return
-    needed = needed_texts(regex)
+    needed = needed_sequences(regex)
     match = regex.search(line)
-    texts = needed.texts
-    if regex.flags & re.I:
-        line, texts = line.lower(), [text.lower() for text in texts]
-    if texts and match is not None:
-        assert any(text in line for text in texts)
+    if needed.sequences and match is not None:
+        places = [at for at in range(len(line)) if _begins(line[at:], needed.sequences)]
+        assert places
         if needed.leads:
-            places = [at for at in range(len(line)) if line.startswith(texts[0], at)]
             assert match.start() in places
             assert any(regex.match(line, at) for at in places)
 
 
+def _begins(line: bytes, sequences: list[list[bytes]]) -> bool:
+    """Whether one of them is what it begins with."""
+    return any(
+        len(line) >= len(one) and all(b in members for b, members in zip(line, one, strict=False))
+        for one in sequences
+    )
+
+
 @pytest.mark.parametrize(
-    ("pattern", "texts", "leads"),
+    ("pattern", "sequences", "leads"),
     [
-        (b"password *=", [b"password"], True),
-        (b"^root:x|toor$", [b"root:x", b"toor"], False),
-        (b"\\bapi[-_]keys?\\b", [b"api"], True),
-        (b"(AWS|aws)(?:_SECRET)?_KEY(?=[:=])", [b"_KEY"], False),
-        (b"a+bc{2,}d\\.e", [b"d.e"], False),
-        (b"^.ab", [b"ab"], False),
-        (b"(?im)Key", [b"Key"], True),
-        (b"[a-z]{3}", [], False),
-        (b"one|[0-9]", [], False),
-        (b"x" * 100, [b"x" * 64], True),
+        ("password *=", ["password"], True),
+        ("^root:x|toor$", ["root:x", "toor"], False),
+        (r"\bapi[-_]keys?\b", ["api"], True),
+        ("(AWS|aws)(?:_SECRET)?_KEY(?=[:=])", ["_KEY"], False),
+        (r"a+bc{2,}d\.e", ["ccd.e"], False),
+        ("ab{3}c+d", ["abbbc"], True),
+        ("^.ab", ["ab"], False),
+        ("(?im)Key", ["[Kk][Ee][Yy]"], True),
+        (r"[0-9]{3}-\d\d", ["[0-9][0-9][0-9]-[0-9][0-9]"], True),
+        (r"\d+\.\d+\.", ["[0-9].[0-9]"], False),
+        ("x.[01]{2}", ["x?[01][01]"], True),
+        ("[a-c]{200}", ["[abc]" * 64], True),
+        (r"\w{3}|x", [], False),
+        ("one|.*", [], False),
+        ("x" * 100, ["x" * 64], True),
+        ("(?s).", [], False),
+        ("{}", [], False),
     ],
-)
-def test_what_is_needed_is_seen(pattern: bytes, texts: list[bytes], leads: bool) -> None:
-    assert needed_texts(re.compile(pattern)) == Needed(texts, leads)
+)  # fmt: skip
+def test_what_is_needed_is_seen(pattern: str, sequences: list[str], leads: bool) -> None:
+    needed = needed_sequences(re.compile(pattern.encode()))
+    assert ["".join(map(_spelled, one)) for one in needed.sequences] == sequences
+    assert needed.leads == leads
+
+
+def _spelled(members: bytes) -> str:
+    if len(members) == 255:
+        return "?"
+    return (
+        members.decode()
+        if len(members) == 1
+        else f"[{members.decode()}]".replace("0123456789", "0-9")
+    )
 
 
 def test_an_image_of_no_layers_and_of_empty_ones(memory_store: str) -> None:

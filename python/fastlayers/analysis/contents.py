@@ -63,9 +63,9 @@ class Contents:
                 yield index, data
 
     def lines_with(
-        self, indexes: Array, texts: Sequence[bytes], ignore_case: bool, tells_hits: bool
+        self, indexes: Array, sequences: Sequence[Sequence[bytes]], most_hits: int
     ) -> Iterator[tuple[int, int, int, int, bytes | None, list[int] | None]]:
-        """The lines of such rows that hold one of the texts, as _core.LineSearch tells them:
+        """The lines of such rows that hold one of the sequences, as _core.LineSearch tells them:
         first comes which of the rows it is."""
         rows = files(self._table)
         keys = rows["layer"][indexes].astype(np.int64) << 8 | rows["flags"][indexes]
@@ -85,9 +85,8 @@ class Contents:
                 which.astype(np.uint32),
                 rows["data_offset"][indexes],
                 rows["size"][indexes],
-                list(texts),
-                ignore_case,
-                tells_hits,
+                sequences,
+                most_hits,
             )
         finally:
             for descriptor, _ in opened:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from math import log2
 from typing import TYPE_CHECKING
 
 from fastlayers.analysis.contents import Contents
@@ -20,25 +23,29 @@ if TYPE_CHECKING:
     from fastlayers.analysis.files import Array
     from fastlayers.image import Image
 
-# A piece of a pattern: flags of all of it; what says how often another piece is there; a byte that
-# means itself, or does behind a backslash; what is between alternatives; the two ends of a group;
-# and what means one of several bytes, or a place. At anything else the reading of a pattern ends.
+# A piece of a pattern: flags of all of it; a place; what says how often the piece before it is
+# there; what is between alternatives; the two ends of a group; and what is a byte, or one of
+# several. At anything else the reading of a pattern ends.
 _PIECE = re.compile(
     rb"""
     (?P<flags> \A \( \? [ims]+ \) )
-    | (?P<often> [*?+] | \{ \d* (?: , \d* )? \} )
-    | \\ (?P<escaped> [^a-zA-Z0-9\n] )
-    | (?P<plain> [^][\\^$.|?*+(){}\n] )
+    | (?P<place> [$^] | \\ [bBAZ] )
+    | (?P<often> [*?+] | \{ (?P<least> \d* ) (?P<more> ,? ) \d* \} )
     | (?P<or> \| )
     | (?P<open> \( (?! \? ) | \( \? [:=!<P] )
     | (?P<close> \) )
-    | (?P<other> [.^$] | \\ [bBdDsSwWAZ] | \[ \^? \]? (?: [^]\\] | \\. )* \] )
+    | (?P<byte> [^][\\^$.|?*+(){}\n] | \\ [^a-zA-Z0-9\n] | \\ [dDsSwW] | [.]
+        | \[ \^? \]? (?: [^]\\] | \\ . )* \] )
     """,
     re.VERBOSE | re.DOTALL,
 )
-_PLACES = (b"^", rb"\b", rb"\B", rb"\A")
 _LINE = re.compile(rb"([^\n]*)\n|([^\n]+)\Z")
-_LONGEST_TEXT = 64
+_LONGEST = 64  # places of a sequence
+_MOST_MEMBERS = 128  # of its first and its last place
+_ENOUGH_BITS = 20  # that a text tells: three letters in any case
+_LEAST_BITS = 7  # one letter in any case
+_MOST_HITS = 64  # of a line
+_NEWLINE = ord("\n")
 _BINARY_WITHIN = 8192  # a NUL this early: no text
 
 
@@ -67,7 +74,7 @@ def search_contents(
     """
     try:
         regex = re.compile(os.fsencode(pattern), re.MULTILINE | (re.I if ignore_case else 0))
-    except (re.error, OverflowError) as error:
+    except (re.error, OverflowError, ValueError) as error:
         raise InvalidError(f"not a regular expression: {os.fsdecode(pattern)!r}: {error}") from None
     table = table_of(image)
     entry, _ = resolve(table, os.fsencode(path))
@@ -80,87 +87,127 @@ def search_contents(
 def _search(
     image: Image, table: _core.Table, regex: re.Pattern[bytes], indexes: Array
 ) -> Iterator[Match]:
-    needed = needed_texts(regex)
+    needed = needed_sequences(regex)
     with Contents(image, table) as contents:
-        if not needed.texts:
+        if not needed.sequences:
             for index, data in contents.each(indexes):
                 if regex.search(data) is not None:
                     yield from _matches(table, index, data, regex)
             return
         told = -1  # of this one it is known where it is
         path = ""
-        ignore_case = bool(regex.flags & re.I)
-        found = contents.lines_with(indexes, needed.texts, ignore_case, needed.leads)
+        most_hits = _MOST_HITS if needed.leads else 0
+        found = contents.lines_with(indexes, needed.sequences, most_hits)
         for at, number, begin, end, line, hits in found:
             if at == told and number == 0:
                 continue
-            index = int(indexes[at])
             if begin < 0:
-                with contents.of(index) as data:
-                    yield from _matches(table, index, data, regex)
+                with contents.of(int(indexes[at])) as data:
+                    yield from _matches(table, int(indexes[at]), data, regex)
                 continue
             if line is None:
-                with contents.of(index) as data, data[begin:end] as part:
+                with contents.of(int(indexes[at])) as data, data[begin:end] as part:
                     if not _is_in(part, regex, hits):
                         continue
                     line = bytes(part)
             elif not _is_in(line, regex, hits):
                 continue
             if at != told:
-                told, path = at, _path(table, index)
+                told, path = at, _path(table, int(indexes[at]))
             yield Match(path, number, line if number else b"")
 
 
 def _is_in(line: bytes | memoryview, regex: re.Pattern[bytes], hits: list[int] | None) -> bool:
-    """Whether a line matches; `hits`: where alone a match may begin, if that is known."""
+    """Whether a line matches; `hits`: where alone a match may begin, up to the last of _MOST_HITS,
+    if that is known."""
     if hits is None:
         return regex.search(line) is not None
-    return any(regex.match(line, at) is not None for at in hits)
+    for at in hits:
+        if regex.match(line, at) is not None:
+            return True
+    return len(hits) == _MOST_HITS and regex.search(line, hits[-1] + 1) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """Texts of which every line that matches has one; none if a glance does not tell. `leads`:
-    there is one, and each match begins with it. With re.I they are needed in any case."""
+    """Sequences (for each place the bytes that may be there) of which every line that matches has
+    one; none if a glance does not tell. `leads`: there is one, and each match begins with it."""
 
-    texts: list[bytes]
+    sequences: list[list[bytes]]
     leads: bool = False
 
 
-def needed_texts(regex: re.Pattern[bytes]) -> Needed:
+def needed_sequences(regex: re.Pattern[bytes]) -> Needed:
     """Of what can be seen of the pattern at a glance."""
-    texts: list[bytes] = []
-    runs: list[bytes] = []
-    run = bytearray()
+    chosen = []
+    runs: list[list[bytes]] = [[]]
     pattern, at, depth = regex.pattern, 0, 0
-    is_behind = False  # what more than a place has to match before the first run
     while at < len(pattern):
         piece = _PIECE.match(pattern, at)
         if piece is None:
             return Needed([])
         at, kind = piece.end(), piece.lastgroup
-        if kind == "flags":
-            continue
         if kind in ("open", "close"):
             depth += 1 if kind == "open" else -1
-        if kind in ("plain", "escaped"):
-            if depth == 0:
-                run += piece[kind]
+            runs.append([])
+        elif depth > 0 or kind in ("flags", "place"):
             continue
-        if kind == "often" and piece[0] != b"+":
-            del run[-1:]  # it may be there no time
-        is_behind = is_behind or not (any(runs) or run or piece[0] in _PLACES)
-        runs.append(bytes(run))
-        run.clear()
-        if kind == "or" and depth == 0:
-            texts.append(max(runs, key=len))
-            runs.clear()
-    runs.append(bytes(run))
-    texts.append(max(runs, key=len))
-    if not all(texts):
+        elif kind == "or":
+            chosen.append(_best(runs))
+            runs = [[]]
+        elif kind == "often":
+            _repeat(runs, piece)
+        else:
+            runs[-1].append(_members(piece[0], regex.flags & (re.I | re.S)))
+    chosen.append(_best(runs))
+    if not all(one for one, _ in chosen):
         return Needed([])
-    leads = len(texts) == 1 and not is_behind and next(filter(None, runs)) == texts[0]
-    return Needed([text[:_LONGEST_TEXT] for text in texts], leads)
+    return Needed([one for one, _ in chosen], len(chosen) == 1 and chosen[0][1])
+
+
+def _repeat(runs: list[list[bytes]], piece: re.Match[bytes]) -> None:
+    """What comes now is there as often as `piece` says: what is behind it follows on the last."""
+    last = runs[-1][-1:]
+    count = 1 if piece[0] == b"+" else min(int(piece["least"] or 0), _LONGEST)
+    runs[-1][-1:] = last * count
+    if count == 0 or piece["more"] != b"":
+        runs.append(last * count)
+
+
+@cache
+def _members(piece: bytes, flags: int) -> bytes:
+    """The bytes, but for a newline, that match a piece."""
+    match = re.compile(piece, flags).match
+    return bytes(byte for byte in range(256) if byte != _NEWLINE and match(bytes([byte])))
+
+
+def _best(runs: list[list[bytes]]) -> tuple[list[bytes], bool]:
+    """What is looked for, and whether all begins with it: a text that is not too short, which is
+    found several times faster than others; else what the fewest lines have."""
+    candidates: list[tuple[list[bytes], bool]] = [([], False)]
+    for number, run in enumerate(runs):
+        start = 0
+        for is_text, places in groupby(run, _is_letter):
+            part = list(places)
+            if is_text:
+                candidates.append((part[:_LONGEST], number == start == 0))
+            start += len(part)
+        narrow = [place for place, members in enumerate(run) if len(members) <= _MOST_MEMBERS]
+        if narrow:
+            part = run[narrow[0] : narrow[-1] + 1]
+            candidates.append((part[:_LONGEST], number == narrow[0] == 0))
+    best = max(candidates, key=lambda candidate: _rank(candidate[0]))
+    return best if _rank(best[0])[1] >= _LEAST_BITS else ([], False)
+
+
+def _rank(sequence: list[bytes]) -> tuple[bool, float]:
+    bits = sum(8 - log2(len(members) or 1) for members in sequence)
+    return bits >= _ENOUGH_BITS and all(map(_is_letter, sequence)), bits
+
+
+def _is_letter(members: bytes) -> bool:
+    """Whether they are one byte, or a letter in any case."""
+    return len(members) == 1 or (len(members) == 2 and members[0] ^ members[1] == ord(" "))
 
 
 def _matches(

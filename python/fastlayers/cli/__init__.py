@@ -444,6 +444,9 @@ def one_line(text: str) -> str:
     """Names in messages come from images and archives: whatever would move a cursor is escaped."""
     if text.isprintable():
         return text
+    if len(text) > _ESCAPED_AT_ONCE:  # of a long line little has to be
+        starts = range(0, len(text), _ESCAPED_AT_ONCE)
+        return "".join(one_line(text[start : start + _ESCAPED_AT_ONCE]) for start in starts)
     return text.translate(_escapes)
 
 
@@ -457,6 +460,7 @@ class _Escapes(dict[int, str]):
 
 
 _escapes = _Escapes()
+_ESCAPED_AT_ONCE = 1024  # characters
 
 
 def _escape(character: str) -> str:

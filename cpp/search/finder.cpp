@@ -1,10 +1,13 @@
-#include "search/text_finder.hpp"
+#include "search/finder.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 #include <iterator>
+#include <utility>
+
+#include "base/error.hpp"
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
@@ -20,6 +23,7 @@ constexpr std::size_t kBlockBytes = 64;
 constexpr std::size_t kManyBytes = 256;
 constexpr std::size_t kSumBytes = 192;  // whose newlines a byte can count
 constexpr char kNewline = '\n';
+constexpr char kCase = ' ';  // what the cases of a letter differ in
 
 const std::uint8_t* start_of(Bytes bytes) {
   return reinterpret_cast<const std::uint8_t*>(bytes.data());
@@ -30,8 +34,6 @@ std::size_t first_mark(std::uint64_t marks) {
   static_assert(std::endian::native == std::endian::little);
   return static_cast<std::size_t>(std::countr_zero(marks)) / 8;
 }
-
-bool is_small_letter(char letter) { return letter >= 'a' && letter <= 'z'; }
 
 // The two ends of a text, at their distance: where they are, it may be. The loops over a fixed
 // number of bytes are what compilers make vectors of.
@@ -107,6 +109,29 @@ const std::uint8_t* find(const std::uint8_t* at, const std::uint8_t* end, const 
   return end;
 }
 
+// Where a sequence is first between two places, or `end`: backward nondeterministic DAWG matching
+// (Navarro and Raffinot, 1998). A window is read from its end for as long as that is a part of the
+// sequence, and then goes on to where a beginning of it was seen.
+const std::uint8_t* find(const std::uint8_t* at, const std::uint8_t* end,
+                         const std::uint64_t* masks, std::size_t length) {
+  const std::uint64_t whole = std::uint64_t{1} << (length - 1);
+  while (static_cast<std::size_t>(end - at) >= length) {
+    std::uint64_t parts = whole | (whole - 1);
+    std::size_t left = length;
+    std::size_t step = length;
+    while (parts != 0) {
+      parts &= masks[at[--left]];
+      if ((parts & whole) != 0) {
+        if (left == 0) return at;
+        step = left;
+      }
+      parts = (parts & ~whole) << 1;
+    }
+    at += step;
+  }
+  return end;
+}
+
 FOR_EACH_PROCESSOR
 std::size_t count(const std::uint8_t* at, std::size_t bytes, std::uint8_t wanted) {
   std::size_t total = 0;
@@ -123,43 +148,60 @@ std::size_t count(const std::uint8_t* at, std::size_t bytes, std::uint8_t wanted
 
 }  // namespace
 
-TextFinder::TextFinder(const std::vector<std::string>& texts, bool ignore_case) {
-  for (const std::string& given : texts) {
-    Text text{given, std::string(given.size(), '\0'), 0};
-    for (std::size_t i = 0; i < given.size() && ignore_case; ++i) {
-      const char letter = static_cast<char>(given[i] | ' ');
-      if (!is_small_letter(letter)) continue;
-      text.wanted[i] = letter;
-      text.small[i] = ' ';
+Finder::Finder(const std::vector<Sequence>& sequences) {
+  for (const Sequence& sequence : sequences) {
+    if (sequence.empty() || sequence.size() > kLongestSequence) {
+      throw Error(ErrorKind::invalid, "a sequence to search for is empty or too long");
     }
-    texts_.push_back(std::move(text));
+    sought_.push_back(prepared(sequence));
+    longest_ = std::max(longest_, sequence.size());
+    shortest_ = sought_.size() == 1 ? longest_ : std::min(shortest_, sequence.size());
   }
-  const auto [least, most] = std::minmax_element(
-      texts.begin(), texts.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
-  shortest_ = least->size();
-  longest_ = most->size();
+  if (sought_.empty()) throw Error(ErrorKind::invalid, "there is nothing to search for");
 }
 
-void TextFinder::begin(Bytes bytes) {
+Finder::Sought Finder::prepared(const Sequence& sequence) {
+  Sought sought;
+  sought.length = sequence.size();
+  for (const std::string& bytes : sequence) {
+    const bool is_pair = bytes.size() == 2 && (bytes[0] ^ bytes[1]) == kCase;
+    if (bytes.size() != 1 && !is_pair) break;
+    sought.text.wanted += is_pair ? static_cast<char>(bytes[0] | kCase) : bytes[0];
+    sought.text.small += is_pair ? kCase : '\0';
+  }
+  if (sought.text.wanted.size() == sequence.size()) return sought;
+  sought.masks.resize(256);
+  for (std::size_t i = 0; i < sequence.size(); ++i) {
+    for (const char byte : sequence[i]) {
+      sought.masks[static_cast<std::uint8_t>(byte)] |= std::uint64_t{1}
+                                                       << (sequence.size() - 1 - i);
+    }
+  }
+  return sought;
+}
+
+void Finder::begin(Bytes bytes) {
   bytes_ = bytes;
-  for (Text& text : texts_) look_from(0, text);
+  for (Sought& sought : sought_) look_from(0, sought);
 }
 
-std::size_t TextFinder::next(std::size_t from) {
+std::size_t Finder::next(std::size_t from) {
   std::size_t first = bytes_.size();
-  for (Text& text : texts_) {
-    if (text.place < from) look_from(from, text);
-    first = std::min(first, text.place);
+  for (Sought& sought : sought_) {
+    if (sought.place < from) look_from(from, sought);
+    first = std::min(first, sought.place);
   }
   return first;
 }
 
-void TextFinder::look_from(std::size_t from, Text& text) const {
+void Finder::look_from(std::size_t from, Sought& sought) const {
   const std::uint8_t* start = start_of(bytes_);
-  const std::uint8_t* place =
-      find(start + from, start + bytes_.size(), start_of(as_bytes(text.wanted)),
-           start_of(as_bytes(text.small)), text.wanted.size());
-  text.place = static_cast<std::size_t>(place - start);
+  const std::uint8_t* end = start + bytes_.size();
+  const std::uint8_t* place = sought.masks.empty()
+                                  ? find(start + from, end, start_of(as_bytes(sought.text.wanted)),
+                                         start_of(as_bytes(sought.text.small)), sought.length)
+                                  : find(start + from, end, sought.masks.data(), sought.length);
+  sought.place = static_cast<std::size_t>(place - start);
 }
 
 std::size_t count_newlines(Bytes bytes) {
