@@ -259,6 +259,7 @@ def test_grep(play: Play, root: str, capfdbinary: pytest.CaptureFixture[bytes]) 
     ("words", "complaint"),
     [
         (["grep", "new:1", "("], "not a regular expression: '(': missing )"),
+        (["grep", "new:1", "[[:digit:]]"], "'[[:digit:]]': [:digit:] is of POSIX; Python has"),
         (["grep", "new:1", "x", "/none"], "no such file in the image: '/none'"),
         (["ls", "new:1", "/none"], "no such file in the image: '/none'"),
         (["ls", "new:1", "/loop/x"], "too many symbolic links: '/loop/x'"),

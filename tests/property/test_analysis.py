@@ -343,6 +343,8 @@ def test_search_contents(
 @example(b"\\x61", b"a", False)
 @example(b"(?i)a", b"A", False)
 @example(b"^.ab", b"0ab", False)
+@example(b"ba{70}b", b"b" + b"a" * 70 + b"b", False)
+@example(b"ba{70}b+", b"b" + b"a" * 70 + b"b", False)
 @example(b"a?ab", b"aab", False)
 @example(b"(?x)a b", b"ab", False)
 def test_a_line_that_matches_has_what_is_needed(

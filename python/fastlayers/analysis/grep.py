@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -39,6 +40,9 @@ _PIECE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_POSIX = re.compile(
+    rb"\[:(alnum|alpha|blank|cntrl|digit|graph|lower|print|punct|space|upper|xdigit):\]"
+)
 _LINE = re.compile(rb"([^\n]*)\n|([^\n]+)\Z")
 _LONGEST = 64  # places of a sequence
 _MOST_MEMBERS = 128  # of its first and its last place
@@ -72,16 +76,24 @@ def search_contents(
 
     InvalidError if it is no regular expression, NotFoundError if there is no such path.
     """
-    try:
-        regex = re.compile(os.fsencode(pattern), re.MULTILINE | (re.I if ignore_case else 0))
-    except (re.error, OverflowError, ValueError) as error:
-        raise InvalidError(f"not a regular expression: {os.fsdecode(pattern)!r}: {error}") from None
+    regex = _compiled(os.fsencode(pattern), re.MULTILINE | (re.I if ignore_case else 0))
     table = table_of(image)
     entry, _ = resolve(table, os.fsencode(path))
     rows = files(table)[entry.index : table.subtree_end(entry.index)]
     chosen = (criteria or Criteria()).select(rows)
     chosen = chosen[((rows["kind"] == 0) & (rows["size"] > 0))[chosen]]
     return _search(image, table, regex, chosen + entry.index)
+
+
+def _compiled(pattern: bytes, flags: int) -> re.Pattern[bytes]:
+    try:
+        if posix := _POSIX.search(pattern):
+            raise ValueError(f"{os.fsdecode(posix[0])} is of POSIX; Python has \\d \\s \\w [a-z]")
+        with warnings.catch_warnings():  # of brackets that could mean something else one day
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(pattern, flags)
+    except (re.error, OverflowError, ValueError) as error:
+        raise InvalidError(f"not a regular expression: {os.fsdecode(pattern)!r}: {error}") from None
 
 
 def _search(
@@ -170,14 +182,14 @@ def _repeat(runs: list[list[bytes]], piece: re.Match[bytes]) -> None:
     last = runs[-1][-1:]
     count = 1 if piece[0] == b"+" else min(int(piece["least"] or 0), _LONGEST)
     runs[-1][-1:] = last * count
-    if count == 0 or piece["more"] != b"":
+    if piece["more"] != b"" or count in (0, _LONGEST):
         runs.append(last * count)
 
 
 @cache
 def _members(piece: bytes, flags: int) -> bytes:
     """The bytes, but for a newline, that match a piece."""
-    match = re.compile(piece, flags).match
+    match = _compiled(piece, flags).match
     return bytes(byte for byte in range(256) if byte != _NEWLINE and match(bytes([byte])))
 
 
