@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fastlayers.cli import human, one_line
+from fastlayers.cli import human, one_lines
 from fastlayers.cli.command import Call, Command, CommandError
 from fastlayers.cli.entries import KINDS, mode_text, name_fields, owner_cells
 from fastlayers.cli.flags import Flag
@@ -172,7 +172,7 @@ def _print_table(image: Image, criteria: Criteria, path: str) -> None:
             size,
             layer,
         ),
-        last=list(map(one_line, found.spelled())),
+        last=one_lines(found.spelled()),
     )
 
 
